@@ -34,7 +34,10 @@ const javascriptHeap = {
 function exportedNames(code) {
   const names = EXPORTS.exec(code)?.[1];
   if (names === undefined) throw new Error("the bundle has no export statement at its end");
-  return names.split(",").map((name) => name.trim().split(" as ")).map(([local, exported = local]) => [exported, local]);
+  return names
+    .split(",")
+    .map((name) => name.trim().split(" as "))
+    .map(([local, exported = local]) => [exported, local]);
 }
 
 /** Turns the export statement of a bundle into the return of the factory. */
@@ -91,7 +94,7 @@ export async function bundleHot() {
 export async function bundleHotForTests() {
   const { code, map, inputs } = await bundle(ENTRY, {
     sourcemap: "external",
-    sourcesContent: true,
+    treeShaking: false,
     banner: { js: OPENING },
     footer: { js: CLOSING },
   });

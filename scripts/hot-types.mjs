@@ -25,7 +25,11 @@ const RESULTS = new Map([
 /** @returns the exports of a file of assembly/ by name, each as the node that declares it */
 function exportedDeclarations(path) {
   const options = { noLib: true, types: [], target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-  const resolution = { moduleResolution: ts.ModuleResolutionKind.Bundler, allowImportingTsExtensions: true, noEmit: true };
+  const resolution = {
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+  };
   const program = ts.createProgram([at(path)], { ...options, ...resolution });
   const checker = program.getTypeChecker();
   const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(at(path))));
@@ -40,7 +44,8 @@ function comment(node, indent) {
 }
 
 function parameter(node, owner) {
-  if (node.initializer || node.questionToken) throw new Error(`${owner} has an optional parameter, which traps in wasm`);
+  if (node.initializer || node.questionToken)
+    throw new Error(`${owner} has an optional parameter, which traps in wasm`);
   return `${node.name.getText()}: number`;
 }
 
