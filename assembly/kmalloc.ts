@@ -1,0 +1,266 @@
+/**
+ * Kmalloc: memory of any size, from a family of caches for small sizes and from runs of frames above them; also the C names.
+ *
+ *   uses     heap, layout, page, slab, sheaf
+ *   used by  index
+ *
+ * The class of a size is looked up in two tables of the control block: one entry for 16 bytes up to SMALL_MAX, one for 128
+ * bytes above. An address finds its class by its frame's descriptor. All addresses are multiples of 16, and of any larger
+ * power of two that was asked for: a class whose SLOT is a multiple of it serves, since slabs begin at frames.
+ *
+ * Invariants
+ *   K1  SMALL[i], LARGE[i]: record of the smallest class that holds 16 i, 128 i bytes
+ *   K2  RUNS == sum of LENGTH over the first frames of runs of kmalloc
+ */
+import { copy, divide, load32, multiply, store32, zero } from "./heap";
+import {
+  BAD_KIND,
+  CACHE_INTERNAL,
+  CACHE_KMALLOC,
+  CPUS,
+  control,
+  FLAGS,
+  FRAME_MASK,
+  FRAME_SHIFT,
+  FRAME_SIZE,
+  headOf,
+  KIND_FRAMES,
+  KIND_MASK,
+  KIND_NONE,
+  KIND_RUN,
+  KIND_SLAB,
+  LARGE,
+  LENGTH,
+  MAGIC,
+  MAGIC_VALUE,
+  OK,
+  OWNER,
+  RECORDS,
+  RUNS,
+  SHEAF_BYTES,
+  SHEAVES,
+  SLOT,
+  SMALL,
+  TAKEN,
+} from "./layout";
+import { descriptorOf, extendRun, frameOf, giveRun, layArena, owns, takeRun } from "./page";
+import { allocSlow, blame, freeSlow, ownerAt, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
+import { checkObject, initCache } from "./slab";
+
+/** Granule of sizes and least alignment, in bytes. */
+const GRAIN: u32 = 16;
+/** Largest size looked up in SMALL. */
+const SMALL_MAX: u32 = 1024;
+/** Granule of LARGE. */
+const STRIDE_SHIFT: u32 = 7;
+/** Classes from one power of two to the next. */
+const PER_DOUBLING: u32 = 8;
+/** Largest class. */
+export const CLASS_MAX: u32 = 8192;
+/** What kmalloc answers to a request for nothing: an address that no object has. */
+export const ZERO_SIZE: u32 = 16;
+
+/** Record of the smallest class that holds `size` bytes; size <= CLASS_MAX. K1 */
+function classOf(size: u32): u32 {
+  if (size <= SMALL_MAX) return load32(control + (((size + GRAIN - 1) >>> 2) & ~3), SMALL);
+  return load32(control + (((size + 127) >>> STRIDE_SHIFT) << 2), LARGE);
+}
+
+/** The quick half of `malloc`. @returns an address, or 0 and nothing was done */
+export function mallocFast(size: u32): u32 {
+  return size <= CLASS_MAX ? pop(headOf(classOf(size))) : 0;
+}
+
+/** The quick half of `free`. @returns whether it was done */
+export function freeFast(address: u32): bool {
+  const owner = ownerAt(address);
+  return (owner & KIND_SLAB) != 0 && push(headOf((owner & ~KIND_MASK) >>> 0), address);
+}
+
+/** Takes `size` bytes, aligned to 16; 0 bytes take the least there is. @returns an address, or 0 when memory is short */
+export function malloc(size: u32): u32 {
+  if (size > CLASS_MAX) return mallocRun(size, 1);
+  const cache = classOf(size);
+  const object = pop(headOf(cache));
+  return object != 0 ? object : allocSlow(cache);
+}
+
+function framesOf(size: u32): u32 {
+  return (size >>> FRAME_SHIFT) + ((size & FRAME_MASK) != 0 ? 1 : 0);
+}
+
+/** Takes a run and makes it `kind`. @param use the counter that it is booked under */
+function claimRun(length: u32, align: u32, kind: u32, use: u32): u32 {
+  let address = takeRun(length, align, use);
+  if (address == 0 && reclaim() != 0) address = takeRun(length, align, use);
+  if (address == 0) return 0;
+  const descriptor = descriptorOf(frameOf(address));
+  store32(descriptor, kind, OWNER);
+  store32(descriptor, length, LENGTH);
+  return address;
+}
+
+/** Gives a run of `kind` back. @returns false when none begins at `address` */
+function releaseRun(address: u32, kind: u32, use: u32): bool {
+  if ((address & FRAME_MASK) != 0 || !owns(address)) return false;
+  const descriptor = descriptorOf(frameOf(address));
+  if (load32(descriptor, OWNER) != kind) return false;
+  store32(descriptor, KIND_NONE, OWNER);
+  giveRun(address, load32(descriptor, LENGTH), use);
+  return true;
+}
+
+/** Takes a run for `size` bytes. @param align frames */
+function mallocRun(size: u32, align: u32): u32 {
+  return claimRun(framesOf(size), align, KIND_RUN, RUNS);
+}
+
+/** Gives back what any function here took; 0 is nothing. @returns OK, or why it was refused */
+export function kfree(address: u32): u32 {
+  if (freeFast(address) || address == 0) return OK;
+  const owner = ownerAt(address);
+  if ((owner & KIND_SLAB) != 0) return freeSlow((owner & ~KIND_MASK) >>> 0, address);
+  return releaseRun(address, KIND_RUN, RUNS) ? OK : blame(address);
+}
+
+/** Bytes usable at `address`, at least those asked for; 0 when nothing of kmalloc or a cache begins there. */
+export function ksize(address: u32): u32 {
+  const owner = ownerAt(address);
+  if ((owner & KIND_SLAB) != 0) {
+    const cache = (owner & ~KIND_MASK) >>> 0;
+    return checkObject(cache, address, false) == OK ? load32(cache, SLOT) : 0;
+  }
+  if (owner != KIND_RUN || (address & FRAME_MASK) != 0) return 0;
+  return load32(descriptorOf(frameOf(address)), LENGTH) << FRAME_SHIFT;
+}
+
+/** Takes `size` zeroed bytes. */
+export function kzalloc(size: u32): u32 {
+  const address = malloc(size);
+  if (address != 0) zero(address, (size + 7) & ~7);
+  return address;
+}
+
+/** Whether count * size is more than 32 bits hold. */
+function overflows(count: u32, size: u32): bool {
+  return size != 0 && count > divide(0xffffffff, size);
+}
+
+/** Takes `count` times `size` zeroed bytes; 0 when that is more than 32 bits hold. */
+export function calloc(count: u32, size: u32): u32 {
+  return overflows(count, size) ? 0 : kzalloc(multiply(count, size));
+}
+
+/** Takes `size` bytes at a multiple of `align`, a power of two. @returns an address, or 0 */
+export function alignedAlloc(align: u32, size: u32): u32 {
+  if (align == 0 || (align & (align - 1)) != 0) return 0;
+  if (align <= GRAIN) return malloc(size);
+  if (align > FRAME_SIZE) return mallocRun(size != 0 ? size : 1, align >>> FRAME_SHIFT);
+  const whole = ((size != 0 ? size : 1) + align - 1) & ~(align - 1);
+  if (whole > CLASS_MAX || whole < size) return mallocRun(size, 1);
+  return malloc(whole);
+}
+
+/** Resizes the run at `address` in place. @returns whether that went */
+function resizeRun(address: u32, size: u32): bool {
+  const descriptor = descriptorOf(frameOf(address));
+  const present = load32(descriptor, LENGTH);
+  const wanted = framesOf(size);
+  if (wanted > present && !extendRun(address + (present << FRAME_SHIFT), wanted - present, RUNS)) return false;
+  store32(descriptor, wanted, LENGTH);
+  if (wanted < present) giveRun(address + (wanted << FRAME_SHIFT), present - wanted, RUNS);
+  return true;
+}
+
+/**
+ * Changes the size of what begins at `address`, in place where that wastes less than half; else it moves. Contents are kept up to
+ * the smaller size. @returns the address now, or 0: then the old object is untouched
+ */
+export function realloc(address: u32, size: u32): u32 {
+  if (address == 0) return malloc(size);
+  const present = ksize(address);
+  if (present == 0) return 0;
+  if (ownerAt(address) == KIND_RUN) {
+    if (size > CLASS_MAX && resizeRun(address, size)) return address;
+  } else if (size <= present && size >= present >>> 1) return address;
+  const moved = malloc(size);
+  if (moved == 0) return size <= present ? address : 0;
+  copy(moved, address, ((size < present ? size : present) + 7) & ~7);
+  kfree(address);
+  return moved;
+}
+
+// frames, as frames
+
+/** Takes `length` contiguous frames. @param align frames, a power of two. @returns an address, or 0 */
+export function takeFrames(length: u32, align: u32): u32 {
+  return claimRun(length, align, KIND_FRAMES, TAKEN);
+}
+
+/** Gives back what `takeFrames` took. @returns OK, or why it was refused */
+export function giveFrames(address: u32): u32 {
+  if (releaseRun(address, KIND_FRAMES, TAKEN)) return OK;
+  const owner = ownerAt(address);
+  return (owner & KIND_SLAB) != 0 ? BAD_KIND : blame(address);
+}
+
+// the arena
+
+/** Next class after `size`, both multiples of GRAIN: PER_DOUBLING of them from one power of two to the next. */
+function nextClass(size: u32): u32 {
+  let step = GRAIN;
+  while (step * PER_DOUBLING * 2 <= size) step += step;
+  return size + step;
+}
+
+/** Number of classes. */
+function classes(): u32 {
+  let number: u32 = 0;
+  for (let size = GRAIN; size <= CLASS_MAX; size = nextClass(size)) number++;
+  return number;
+}
+
+/** Enters a class into the tables for all sizes above `below` and up to `size`. K1 */
+function enterClass(cache: u32, below: u32, size: u32): void {
+  for (let at = below; at < size && at < SMALL_MAX; at += GRAIN) store32(control + (at >>> 2) + 4, cache, SMALL);
+  for (let at = (below + 127) >>> STRIDE_SHIFT; at < size >>> STRIDE_SHIFT; at++) store32(control + ((at + 1) << 2), cache, LARGE);
+}
+
+/**
+ * Lays an arena out at the bound address: tables, the allocator's own caches, the classes of kmalloc.
+ *
+ * @param frames  length of the arena now
+ * @param maximum length that it may grow to
+ * @param flags   FLAG_CHECKS
+ * @param cpus    heads in each record
+ * @param fresh   1 when the memory is known to be all zeros
+ * @returns 1, or 0 when `frames` is too small
+ */
+export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fresh: u32): u32 {
+  const bytes = (recordBytes(cpus) + 63) & ~63;
+  const records = (bytes * (classes() + 2) + FRAME_MASK) >>> FRAME_SHIFT;
+  let record = layArena(frames, maximum, records, fresh != 0);
+  if (record == 0) return 0;
+  store32(control, flags, FLAGS);
+  store32(control, cpus, CPUS);
+  store32(control, record, SHEAVES);
+  initCache(record, SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
+  record += bytes;
+  store32(control, record, RECORDS);
+  initCache(record, bytes, 64, CACHE_INTERNAL, 0);
+  let below: u32 = 0;
+  for (let size = GRAIN; size <= CLASS_MAX; size = nextClass(size)) {
+    record += bytes;
+    initCache(record, size, GRAIN, CACHE_KMALLOC, sheafFor(size));
+    enterClass(record, below, size);
+    if (below == 0) store32(control, record, SMALL);
+    below = size;
+  }
+  store32(control, MAGIC_VALUE, MAGIC);
+  return 1;
+}
+
+/** Whether an arena of this layout lies at the bound address. */
+export function arenaIsLaid(): bool {
+  return load32(control, MAGIC) == MAGIC_VALUE;
+}

@@ -1,0 +1,280 @@
+/**
+ * Layout: what lies where in an arena, as tables, and the address that this instance works from.
+ *
+ *   uses     heap
+ *   used by  every layer above; src/ reads the same names, it repeats no number
+ *
+ * An arena is a range of a linear memory that begins at a multiple of 4 KiB:
+ *
+ *   frame 0      the lowest 1 KiB, never touched (in a memory of our own a stray null pointer ends here), then the control block
+ *   frame 1      the directory: where the descriptors of each section lie
+ *   frames 2…    the records of the caches that every arena has
+ *   then         one info frame and the descriptor table of section 0, then frames to hand out; later sections bring theirs
+ *
+ * Every number is a u32. An address is absolute; a frame number counts from the arena's beginning.
+ */
+import { THREADS } from "./heap";
+
+export const FRAME_SHIFT: u32 = 12;
+export const FRAME_SIZE: u32 = 1 << FRAME_SHIFT;
+export const FRAME_MASK: u32 = FRAME_SIZE - 1;
+
+/** A page of a WebAssembly memory, 64 KiB, in frames. */
+export const PAGE_FRAMES: u32 = 16;
+
+/** A section, 4 MiB: the unit in which descriptors come. */
+export const SECTION_SHIFT: u32 = 10;
+export const SECTION_FRAMES: u32 = 1 << SECTION_SHIFT;
+export const SECTION_MASK: u32 = SECTION_FRAMES - 1;
+/** Most sections that 32-bit addresses allow. */
+export const SECTIONS_MAX: u32 = 1024;
+
+/**
+ * Control block, at `arena + CONTROL`.
+ *
+ *   offset  field      meaning
+ *   0       MAGIC      MAGIC_VALUE once the arena is laid out
+ *   4       FRAMES     frames that the arena has now, its own tables included
+ *   8       MAXIMUM    frames that it may have
+ *   12      FREE       free frames
+ *   16      KEEP       frames kept back from everybody without a claim (watermark and reserve)
+ *   20      META       frames that hold the arena's own tables
+ *   24      HOLES      frames inside the arena that another user of the memory grew for itself
+ *   28      SLABS      frames in slabs
+ *   32      RUNS       frames in runs of kmalloc
+ *   36      TAKEN      frames taken as frames
+ *   40      FLAGS      FLAG_CHECKS
+ *   44      CPUS       heads in each cache record
+ *   48      CACHES     newest cache record of the list, 0 none
+ *   52      SHEAVES    record of the cache that sheaves come from
+ *   56      RECORDS    record of the cache that records come from
+ *   60      GROUPS     bit g: some section of group g (32 sections, 128 MiB) has a free frame
+ *   64      PAGE_LOCK  guards all of the above and the page layer's tables
+ *   68      CACHE_LOCK guards the list of caches
+ *   72      GROWTHS    how often the arena has grown
+ *   76      MISUSES    how many caller's mistakes were seen where nobody could be told at once
+ *   80      MISUSE     the latest one's status
+ *   84      CULPRIT    the address it was about
+ *   128     SECTION_BITS  u32[32], bit s of word g: section g * 32 + s has a free frame
+ *   256     INFO       u32[64], address of the info frame of sections 16 i … 16 i + 15
+ *   512     GROUP_MAX  u32[32], bound on the longest free run that begins in group g
+ *   640     SMALL      u32[65], record of the kmalloc class for (size + 15) / 16
+ *   904     LARGE      u32[LARGE_STEPS + 1], the same for (size + 127) / 128
+ */
+export const CONTROL: u32 = 1024;
+export const MAGIC: u32 = 0;
+export const FRAMES: u32 = 4;
+export const MAXIMUM: u32 = 8;
+export const FREE: u32 = 12;
+export const KEEP: u32 = 16;
+export const META: u32 = 20;
+export const HOLES: u32 = 24;
+export const SLABS: u32 = 28;
+export const RUNS: u32 = 32;
+export const TAKEN: u32 = 36;
+export const FLAGS: u32 = 40;
+export const CPUS: u32 = 44;
+export const CACHES: u32 = 48;
+export const SHEAVES: u32 = 52;
+export const RECORDS: u32 = 56;
+export const GROUPS: u32 = 60;
+export const PAGE_LOCK: u32 = 64;
+export const CACHE_LOCK: u32 = 68;
+export const GROWTHS: u32 = 72;
+export const MISUSES: u32 = 76;
+export const MISUSE: u32 = 80;
+export const CULPRIT: u32 = 84;
+export const SECTION_BITS: u32 = 128;
+export const INFO: u32 = 256;
+export const GROUP_MAX: u32 = 512;
+export const SMALL: u32 = 640;
+export const LARGE: u32 = 904;
+
+/** "RNG1": the arena's layout, first version. */
+export const MAGIC_VALUE: u32 = 0x31474e52;
+/** Every alloc and free takes the slow path and is checked there. */
+export const FLAG_CHECKS: u32 = 1;
+
+/** Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, 0 while there is none. */
+export const DIRECTORY: u32 = FRAME_SIZE;
+
+/**
+ * Info of a section, 256 bytes, sixteen to an info frame.
+ *
+ *   offset  field     meaning
+ *   0       WORD_BITS bit w: word w of the bitmap is not 0
+ *   4       RUN_MAX   bound on the longest free run that begins in the section, at most RUN_CAP
+ *   128     BITMAP    u32[32], bit b of word w: frame w * 32 + b of the section is free
+ */
+export const INFO_SHIFT: u32 = 8;
+export const INFO_SECTIONS_SHIFT: u32 = 4;
+export const INFO_SECTIONS: u32 = 1 << INFO_SECTIONS_SHIFT;
+export const WORD_BITS: u32 = 0;
+export const RUN_MAX: u32 = 4;
+export const BITMAP: u32 = 128;
+
+/** Lengths of free runs are told apart up to this many frames: 8 MiB. */
+export const RUN_CAP: u32 = 2 * SECTION_FRAMES;
+
+/**
+ * Frame descriptor, 16 bytes, outside the frame.
+ *
+ *   offset  field   in the first frame of a slab   in its further frames   in the first frame of a run
+ *   0       OWNER   cache record | KIND_SLAB       the same | KIND_BODY  KIND_RUN, KIND_FRAMES or KIND_META
+ *   4       STATE   see below                      address of the slab     length of the run in frames
+ *   8       NEXT    next partial slab, 0 none
+ *   12      PREV    previous partial slab, 0 none
+ *
+ * OWNER of a free frame, and of the further frames of a run, is KIND_NONE.
+ *
+ *   STATE of a slab
+ *   29      20 19      10 9        0
+ *   ┌─────────┬──────────┬──────────┐
+ *   │  first  │  in use  │  fresh   │
+ *   └─────────┴──────────┴──────────┘
+ *   first   index of the first free object of the list, plus 1; 0 none. A free object's first word holds the next one's
+ *   in use  objects handed out by the slab, those in sheaves included
+ *   fresh   objects that were ever handed out: those from this index on are free and were never touched
+ */
+export const DESCRIPTOR_SHIFT: u32 = 4;
+export const DESCRIPTOR_SIZE: u32 = 1 << DESCRIPTOR_SHIFT;
+export const TABLE_FRAMES: u32 = (SECTION_FRAMES * DESCRIPTOR_SIZE) >>> FRAME_SHIFT;
+export const OWNER: u32 = 0;
+export const STATE: u32 = 4;
+export const SLAB: u32 = 4;
+export const LENGTH: u32 = 4;
+export const NEXT: u32 = 8;
+export const PREV: u32 = 12;
+
+export const KIND_MASK: u32 = 63;
+export const KIND_NONE: u32 = 0;
+/** A frame of a slab whose objects users hold: the only kind with bit 0. */
+export const KIND_SLAB: u32 = 1;
+/** A frame of a slab whose objects are the allocator's own. */
+export const KIND_INTERNAL: u32 = 8;
+/** Added to the kind of a slab in all of its frames but the first. */
+export const KIND_BODY: u32 = 2;
+export const KIND_RUN: u32 = 4;
+export const KIND_FRAMES: u32 = 16;
+export const KIND_META: u32 = 32;
+
+export const STATE_SHIFT: u32 = 10;
+export const STATE_MASK: u32 = (1 << STATE_SHIFT) - 1;
+/** Most objects in a slab, so that each part of STATE fits. */
+export const CAPACITY_MAX: u32 = STATE_MASK - 1;
+
+/**
+ * Cache record, at a multiple of 64: what all cpus share, then one head for each cpu.
+ *
+ *   offset  field        meaning
+ *   0       SIZE         bytes that the user asked for per object
+ *   4       SLOT         bytes from one object to the next
+ *   8       SLAB_FRAMES  frames of a slab
+ *   12      CAPACITY     objects in a slab
+ *   16      SHIFT        trailing zero bits of SLOT
+ *   20      INVERSE      inverse of SLOT >>> SHIFT modulo 2^32
+ *   24      PARTIAL      first slab that has free objects, 0 none
+ *   28      LAST         last one
+ *   32      COUNT        slabs
+ *   36      USED         objects handed out by the slabs, those in sheaves included
+ *   40      SHEAF        objects that a sheaf holds, 0: the cache has no sheaves
+ *   44      BARN_LIMIT   full sheaves that the barn may keep
+ *   48      BARN         newest full sheaf of the barn, 0 none
+ *   52      BARN_COUNT   full sheaves in the barn
+ *   56      LOCK         guards the record but for the heads
+ *   60      KIND         CACHE_KMALLOC, CACHE_USER or CACHE_INTERNAL; 0 when destroyed
+ *   64      OLDER        next record of the list of caches, 0 none
+ *   68      BORN         slabs ever made
+ *   72      DIED         slabs ever given back
+ *   96      heads        at HEAD + HEAD_STRIDE * cpu
+ *
+ * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
+ *
+ *   offset  field    meaning
+ *   0       TOP      address one past the newest object of the main sheaf; TOP == FLOOR: empty, TOP == CEILING: full
+ *   4       FLOOR    address of the main sheaf's first slot; 0 while there is no sheaf
+ *   8       CEILING  address past its last slot
+ *   12      SPARE    floor of the spare sheaf, 0 none
+ *   16      SPARED   objects in the spare sheaf: 0 or SHEAF
+ *   20      REFILLS  how often the main sheaf was found empty
+ *   24      DRAINS   how often it was found full
+ *   28      HAND     where one object's address is handed between the layers
+ */
+export const SIZE: u32 = 0;
+export const SLOT: u32 = 4;
+export const SLAB_FRAMES: u32 = 8;
+export const CAPACITY: u32 = 12;
+export const SHIFT: u32 = 16;
+export const INVERSE: u32 = 20;
+export const PARTIAL: u32 = 24;
+export const LAST: u32 = 28;
+export const COUNT: u32 = 32;
+export const USED: u32 = 36;
+export const SHEAF: u32 = 40;
+export const BARN_LIMIT: u32 = 44;
+export const BARN: u32 = 48;
+export const BARN_COUNT: u32 = 52;
+export const LOCK: u32 = 56;
+export const KIND: u32 = 60;
+export const OLDER: u32 = 64;
+export const BORN: u32 = 68;
+export const DIED: u32 = 72;
+export const HEAD: u32 = 96;
+export const HEAD_SIZE: u32 = 32;
+export const HEAD_STRIDE: u32 = 64;
+
+export const TOP: u32 = 0;
+export const FLOOR: u32 = 4;
+export const CEILING: u32 = 8;
+export const SPARE: u32 = 12;
+export const SPARED: u32 = 16;
+export const REFILLS: u32 = 20;
+export const DRAINS: u32 = 24;
+export const HAND: u32 = 28;
+
+export const CACHE_KMALLOC: u32 = 1;
+export const CACHE_USER: u32 = 2;
+export const CACHE_INTERNAL: u32 = 3;
+
+/**
+ * Sheaf: an array of objects behind one word of link. Its floor is its address plus SHEAF_LINK.
+ *
+ *   offset  field  meaning
+ *   0       link   floor of the next sheaf of the barn, 0 none
+ *   4       u32[]  addresses of objects
+ */
+export const SHEAF_LINK: u32 = 4;
+export const SHEAF_BYTES: u32 = 128;
+export const SHEAF_SLOTS: u32 = (SHEAF_BYTES - SHEAF_LINK) >>> 2;
+
+/** Answers of the calls that give something back. 0 is success. */
+export const OK: u32 = 0;
+export const BAD_FOREIGN: u32 = 1;
+export const BAD_FREE: u32 = 2;
+export const BAD_INTERIOR: u32 = 3;
+export const BAD_CACHE: u32 = 4;
+export const BAD_DOUBLE: u32 = 5;
+export const BAD_KIND: u32 = 6;
+export const BAD_CHAIN: u32 = 7;
+
+/** "No such frame." */
+export const NONE: u32 = 0xffffffff;
+
+/** Address of the arena that this instance works on. */
+export let arena: u32 = 0;
+/** Address of its control block. */
+export let control: u32 = 0;
+/** Offset of this cpu's head in every cache record. */
+let headOffset: u32 = 0;
+
+/** Binds this instance to the arena at `address` as cpu number `cpu`. Writes nothing into the memory. */
+export function bind(address: u32, cpu: u32): void {
+  arena = address;
+  control = address + CONTROL;
+  headOffset = HEAD + cpu * HEAD_STRIDE;
+}
+
+/** Address of this cpu's head in the record `cache`. */
+export function headOf(cache: u32): u32 {
+  return cache + (THREADS ? headOffset : HEAD);
+}

@@ -1,0 +1,514 @@
+/**
+ * Page layer: hands out frames of 4 KiB, one by one or in runs, lowest address first, and grows the arena.
+ *
+ *   uses     heap, layout
+ *   used by  slab (slabs are runs of frames), kmalloc (large requests), check
+ *
+ * A free frame is a bit. Three levels of "somewhere below there is one" lead to the lowest free frame with one
+ * trailing-zeros each: group (128 MiB), section (4 MiB), word (128 KiB). Runs are found by bounds: every section has an
+ * upper bound on the longest free run that begins in it, every group one over its sections. Giving raises the bounds by the
+ * length of the run that has formed, taking leaves them, a search that fails in a section makes its bound exact. So a search
+ * passes at most 32 groups and 32 sections, and what it reads in vain in bitmaps was paid for by an earlier give.
+ *
+ * Invariants
+ *   P1  bit b of word w of a section's BITMAP is 1  <=>  that frame is free; a free frame's OWNER is KIND_NONE
+ *   P2  WORD_BITS, SECTION_BITS and GROUPS have a 1  <=>  something below is not 0
+ *   P3  FREE == number of 1 bits in all bitmaps
+ *   P4  a free run of n frames that begins in section s: RUN_MAX of s >= min(n, RUN_CAP), GROUP_MAX of its group likewise
+ *   P5  META + HOLES + SLABS + RUNS + TAKEN + FREE == FRAMES
+ *   P6  a section that has frames has a descriptor table and an info
+ *
+ * Source: address-ordered first fit over a radix tree of summaries is the Go runtime's page allocator (M. Knyszek, "Scaling
+ * the Go page allocator", Go proposal 35112); bounds made exact by failure instead of exact summaries are ours.
+ */
+import { leadingZeros, load32, lock, memoryGrow, memoryPages, store32, trailingZeros, unlock, zero } from "./heap";
+import {
+  arena,
+  BITMAP,
+  CONTROL,
+  control,
+  DESCRIPTOR_SHIFT,
+  DIRECTORY,
+  FRAME_SHIFT,
+  FRAMES,
+  FREE,
+  GROUP_MAX,
+  GROUPS,
+  GROWTHS,
+  HOLES,
+  INFO,
+  INFO_SECTIONS,
+  INFO_SECTIONS_SHIFT,
+  INFO_SHIFT,
+  KEEP,
+  KIND_META,
+  KIND_NONE,
+  LENGTH,
+  MAXIMUM,
+  META,
+  NONE,
+  OWNER,
+  PAGE_FRAMES,
+  PAGE_LOCK,
+  RUN_CAP,
+  RUN_MAX,
+  SECTION_BITS,
+  SECTION_FRAMES,
+  SECTION_MASK,
+  SECTION_SHIFT,
+  TABLE_FRAMES,
+  WORD_BITS,
+} from "./layout";
+
+/** Address of frame number `frame`. */
+export function addressOf(frame: u32): u32 {
+  return arena + (frame << FRAME_SHIFT);
+}
+
+/** Number of the frame that `address` lies in; meaningless outside the arena. */
+export function frameOf(address: u32): u32 {
+  return (address - arena) >>> FRAME_SHIFT;
+}
+
+/** Address of the descriptor of an existing frame. */
+export function descriptorOf(frame: u32): u32 {
+  const table = load32(arena + ((frame >>> SECTION_SHIFT) << 2), DIRECTORY);
+  return table + ((frame & SECTION_MASK) << DESCRIPTOR_SHIFT);
+}
+
+/** Whether `address` lies in a frame that the arena has. */
+export function owns(address: u32): bool {
+  return frameOf(address) < load32(control, FRAMES);
+}
+
+/** Adds `change` (two's complement) to the counter at `offset` of the control block. */
+export function count(offset: u32, change: u32): void {
+  store32(control, load32(control, offset) + change, offset);
+}
+
+/** Address of the info of an existing section. */
+function infoOf(section: u32): u32 {
+  const frame = load32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), INFO);
+  return frame + ((section & (INFO_SECTIONS - 1)) << INFO_SHIFT);
+}
+
+/** Word `index` of the arena's bitmap. */
+function word(index: u32): u32 {
+  return load32(infoOf(index >>> 5) + ((index & 31) << 2), BITMAP);
+}
+
+/** Bits `from` to 31. */
+function bitsFrom(from: u32): u32 {
+  return ((0 - 1) << from) >>> 0;
+}
+
+/** `count` bits from `from` on; 1 <= count <= 32 - from. */
+function bitsAt(from: u32, count: u32): u32 {
+  return ((((0 - 1) >>> 0) >>> (32 - count)) << from) >>> 0;
+}
+
+function setBit(address: u32, bit: u32, offset: u32): void {
+  store32(address, load32(address, offset) | (1 << bit), offset);
+}
+
+/** Clears a bit. @returns whether the word is 0 now */
+function clearBit(address: u32, bit: u32, offset: u32): bool {
+  const left = load32(address, offset) & ~(1 << bit);
+  store32(address, left, offset);
+  return left == 0;
+}
+
+/** Sets the bits of `length` frames. P1 P2 */
+function markFree(frame: u32, length: u32): void {
+  const end = frame + length;
+  while (frame < end) {
+    const index = frame >>> 5;
+    const section = index >>> 5;
+    const info = infoOf(section);
+    const at = info + ((index & 31) << 2);
+    const bit = frame & 31;
+    const bits = end - frame < 32 - bit ? end - frame : 32 - bit;
+    store32(at, load32(at, BITMAP) | bitsAt(bit, bits), BITMAP);
+    setBit(info, index & 31, WORD_BITS);
+    setBit(control + ((section >>> 5) << 2), section & 31, SECTION_BITS);
+    setBit(control, section >>> 5, GROUPS);
+    frame += bits;
+  }
+}
+
+/** Clears the bits of `length` free frames. P1 P2 */
+function markTaken(frame: u32, length: u32): void {
+  const end = frame + length;
+  while (frame < end) {
+    const index = frame >>> 5;
+    const section = index >>> 5;
+    const info = infoOf(section);
+    const at = info + ((index & 31) << 2);
+    const bit = frame & 31;
+    const bits = end - frame < 32 - bit ? end - frame : 32 - bit;
+    const left = load32(at, BITMAP) & ~bitsAt(bit, bits);
+    store32(at, left, BITMAP);
+    if (left == 0 && clearBit(info, index & 31, WORD_BITS)) emptySection(section);
+    frame += bits;
+  }
+}
+
+/** P2, above a section whose last free frame has gone. */
+function emptySection(section: u32): void {
+  const group = section >>> 5;
+  if (clearBit(control + (group << 2), section & 31, SECTION_BITS)) clearBit(control, group, GROUPS);
+}
+
+/** First free frame from `from` on and below `end`, all in one section; `end` if there is none. */
+function nextFree(from: u32, end: u32): u32 {
+  if (from >= end) return end;
+  const info = infoOf(from >>> SECTION_SHIFT);
+  let index = from >>> 5;
+  let bits = load32(info + ((index & 31) << 2), BITMAP) & bitsFrom(from & 31);
+  if (bits == 0) {
+    const later = load32(info, WORD_BITS) & ~((2 << (index & 31)) - 1);
+    if (later == 0) return end;
+    index = (index & ~31) + trailingZeros(later);
+    bits = load32(info + ((index & 31) << 2), BITMAP);
+  }
+  const frame = (index << 5) + trailingZeros(bits);
+  return frame < end ? frame : end;
+}
+
+/** First frame from `from` on that is not free, at most `end`. */
+function nextTaken(from: u32, end: u32): u32 {
+  let index = from >>> 5;
+  let bits = ~word(index) & bitsFrom(from & 31);
+  while (bits == 0) {
+    index++;
+    if (index << 5 >= end) return end;
+    bits = ~word(index);
+  }
+  const frame = (index << 5) + trailingZeros(bits);
+  return frame < end ? frame : end;
+}
+
+/** First frame of the free frames that reach up to `frame`, exclusive; at least `floor`; `frame` if there are none. */
+function startOfFree(frame: u32, floor: u32): u32 {
+  while (frame > floor) {
+    const index = (frame - 1) >>> 5;
+    const taken = ~word(index) & bitsAt(0, ((frame - 1) & 31) + 1);
+    if (taken != 0) {
+      const start = (index << 5) + 32 - leadingZeros(taken);
+      return start > floor ? start : floor;
+    }
+    frame = index << 5;
+  }
+  return floor;
+}
+
+/** P4, after the frames from `frame` on became free. A bound may be out of date for a section that had none, so both are looked at. */
+function raise(frame: u32, length: u32): void {
+  const start = startOfFree(frame, frame > RUN_CAP ? frame - RUN_CAP : 0);
+  const section = start >>> SECTION_SHIFT;
+  const info = infoOf(section);
+  let bound = load32(info, RUN_MAX);
+  if (bound < RUN_CAP) {
+    const run = lengthOfRun(start, frame + length);
+    if (run > bound) {
+      bound = run;
+      store32(info, bound, RUN_MAX);
+    }
+  }
+  const group = control + ((section >>> 5) << 2);
+  if (bound > load32(group, GROUP_MAX)) store32(group, bound, GROUP_MAX);
+}
+
+/** Length of the free run from `start` on, known to reach `end`, as far as RUN_CAP. */
+function lengthOfRun(start: u32, end: u32): u32 {
+  const frames = load32(control, FRAMES);
+  const limit = start + RUN_CAP < frames ? start + RUN_CAP : frames;
+  return (end < limit ? nextTaken(end, limit) : limit) - start;
+}
+
+/** Takes free frames out of the bitmap. What is left of their run may begin in a later section now. P1 P2 P3 P4 */
+function claim(frame: u32, length: u32, align: u32, use: u32): void {
+  const end = frame + length;
+  markTaken(frame, length);
+  count(FREE, 0 - length);
+  count(use, length);
+  if ((align != 1 || (end & ~SECTION_MASK) != (frame & ~SECTION_MASK)) && end < load32(control, FRAMES) && isFree(end)) raise(end, 0);
+}
+
+/** First frame at or after `frame` whose address is a multiple of `align` frames, a power of two. */
+function alignUp(frame: u32, align: u32): u32 {
+  const base = arena >>> FRAME_SHIFT;
+  return ((base + frame + align - 1) & ~(align - 1)) - base;
+}
+
+/** Lowest fitting run that begins in `section`, or NONE; then its bound is exact (P4). */
+function findInSection(section: u32, length: u32, align: u32): u32 {
+  const frames = load32(control, FRAMES);
+  const begin = section << SECTION_SHIFT;
+  const end = begin + SECTION_FRAMES < frames ? begin + SECTION_FRAMES : frames;
+  let longest: u32 = 0;
+  let start = begin;
+  // a run that reaches in from the section before begins there, not here
+  if (section != 0 && (word((begin >>> 5) - 1) & (1 << 31)) != 0) start = nextTaken(begin, end);
+  for (start = nextFree(start, end); start < end; start = nextFree(start, end)) {
+    const bound = frames - start < length + align ? frames : start + length + align;
+    const stop = nextTaken(start, bound);
+    const fit = alignUp(start, align);
+    if (fit + length <= stop) return fit;
+    if (stop - start > longest) longest = stop - start;
+    start = stop;
+  }
+  store32(infoOf(section), longest < RUN_CAP ? longest : RUN_CAP, RUN_MAX);
+  return NONE;
+}
+
+/** Lowest fitting run, or NONE. */
+function find(length: u32, align: u32): u32 {
+  const wanted = length < RUN_CAP ? length : RUN_CAP;
+  let groups = load32(control, GROUPS);
+  while (groups != 0) {
+    const group = trailingZeros(groups);
+    groups &= groups - 1;
+    if (load32(control + (group << 2), GROUP_MAX) < wanted) continue;
+    const frame = findInGroup(group, length, align, wanted);
+    if (frame != NONE) return frame;
+  }
+  return NONE;
+}
+
+/** Lowest fitting run that begins in `group`, or NONE; then its bound is the largest of its sections' (P4). */
+function findInGroup(group: u32, length: u32, align: u32, wanted: u32): u32 {
+  let largest: u32 = 0;
+  let sections = load32(control + (group << 2), SECTION_BITS);
+  while (sections != 0) {
+    const section = (group << 5) + trailingZeros(sections);
+    sections &= sections - 1;
+    const info = infoOf(section);
+    if (load32(info, RUN_MAX) >= wanted) {
+      const frame = findInSection(section, length, align);
+      if (frame != NONE) return frame;
+    }
+    const bound = load32(info, RUN_MAX);
+    if (bound > largest) largest = bound;
+  }
+  store32(control + (group << 2), largest, GROUP_MAX);
+  return NONE;
+}
+
+/** Number of the lowest free frame; there must be one. O(1) */
+function lowest(): u32 {
+  const group = trailingZeros(load32(control, GROUPS));
+  const section = (group << 5) + trailingZeros(load32(control + (group << 2), SECTION_BITS));
+  const info = infoOf(section);
+  const index = trailingZeros(load32(info, WORD_BITS));
+  return (section << SECTION_SHIFT) + (index << 5) + trailingZeros(load32(info + (index << 2), BITMAP));
+}
+
+/** Whether `length` frames may be taken by somebody without a claim on what is kept back. */
+function allowed(length: u32): bool {
+  const keep = load32(control, KEEP);
+  return length <= load32(control, FREE) && load32(control, FREE) - length >= keep;
+}
+
+function findAllowed(length: u32, align: u32): u32 {
+  if (!allowed(length)) return NONE;
+  return length == 1 && align == 1 ? lowest() : find(length, align);
+}
+
+/**
+ * Takes `length` contiguous frames, lowest address first, and books them under the counter at `use`; grows the arena if it
+ * must. The caller writes the descriptor.
+ *
+ * @param length frames, at least 1
+ * @param align  frames, a power of two: the address is a multiple of that
+ * @returns the run's address, or 0
+ */
+export function takeRun(length: u32, align: u32, use: u32): u32 {
+  if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return 0;
+  lock(control, PAGE_LOCK);
+  let frame = findAllowed(length, align);
+  if (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
+  if (frame != NONE) claim(frame, length, align, use);
+  unlock(control, PAGE_LOCK);
+  return frame == NONE ? 0 : addressOf(frame);
+}
+
+/** Gives `length` frames back that were booked under `use`, and whose descriptors say KIND_NONE again. */
+export function giveRun(address: u32, length: u32, use: u32): void {
+  const frame = frameOf(address);
+  lock(control, PAGE_LOCK);
+  markFree(frame, length);
+  raise(frame, length);
+  count(FREE, length);
+  count(use, 0 - length);
+  unlock(control, PAGE_LOCK);
+}
+
+/** Takes `length` more frames that begin right at `address`, if they are free and may be had. */
+export function extendRun(address: u32, length: u32, use: u32): bool {
+  const frame = frameOf(address);
+  lock(control, PAGE_LOCK);
+  const end = frame + length;
+  const fits = length <= load32(control, FREE) && end <= load32(control, FRAMES) && allowed(length) && nextTaken(frame, end) == end;
+  if (fits) claim(frame, length, 1, use);
+  unlock(control, PAGE_LOCK);
+  return fits;
+}
+
+// growth
+
+function sectionsOf(frames: u32): u32 {
+  return (frames + SECTION_MASK) >>> SECTION_SHIFT;
+}
+
+/** Frames of descriptor tables and infos that `frames` frames need, beyond those that `present` frames have. */
+function tablesFor(frames: u32, present: u32): u32 {
+  const now = sectionsOf(present);
+  const then = sectionsOf(frames);
+  const infos = ((then + INFO_SECTIONS - 1) >>> INFO_SECTIONS_SHIFT) - ((now + INFO_SECTIONS - 1) >>> INFO_SECTIONS_SHIFT);
+  return (then - now) * TABLE_FRAMES + infos;
+}
+
+/** Lays out infos and descriptor tables for the sections up to `frames`, from frame `at` on. @returns the frame after them. P6 */
+function layTables(at: u32, present: u32, frames: u32): u32 {
+  const first = at;
+  const then = sectionsOf(frames);
+  for (let section = sectionsOf(present); section < then; section++) {
+    if ((section & (INFO_SECTIONS - 1)) == 0) {
+      store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at), INFO);
+      at++;
+    }
+    store32(arena + (section << 2), addressOf(at), DIRECTORY);
+    at += TABLE_FRAMES;
+  }
+  if (at != first) claimMeta(first, at - first);
+  return at;
+}
+
+/** Books frames that hold tables. */
+function claimMeta(frame: u32, length: u32): void {
+  const descriptor = descriptorOf(frame);
+  store32(descriptor, KIND_META, OWNER);
+  store32(descriptor, length, LENGTH);
+  count(META, length);
+}
+
+/**
+ * Makes the arena `frames` frames long. Those from `from` on are new memory, all zeros; those between the present end and
+ * `from` belong to somebody else. P3 P4 P5
+ */
+function extendTo(from: u32, frames: u32): void {
+  const present = load32(control, FRAMES);
+  store32(control, frames, FRAMES);
+  count(HOLES, from - present);
+  const first = layTables(from, present, frames);
+  markFree(first, frames - first);
+  raise(first, frames - first);
+  count(FREE, frames - first);
+}
+
+/** Frames from the arena's beginning to the end of the memory. */
+function memoryFrames(): u32 {
+  return memoryPages() * PAGE_FRAMES - (arena >>> FRAME_SHIFT);
+}
+
+/** Length of the arena, at least `frames`, whose end is the end of a page of the memory. */
+function toPageEnd(frames: u32): u32 {
+  return alignUp(frames, PAGE_FRAMES);
+}
+
+/** Grows memory and arena so that the arena is `frames` frames long. */
+function growTo(from: u32, frames: u32): bool {
+  if (!memoryGrow((frames - from) / PAGE_FRAMES)) return false;
+  count(GROWTHS, 1);
+  extendTo(from, frames);
+  return true;
+}
+
+/**
+ * Frames that an arena of `frames` frames would still lack for a free run of `length` frames at its end and for `more` free
+ * frames in all, new memory beginning at `from`. New tables come first, so they part the new frames from free ones before them.
+ */
+function lack(frames: u32, from: u32, length: u32, more: u32): u32 {
+  const present = load32(control, FRAMES);
+  const tables = tablesFor(frames, present);
+  const fresh = frames - from > tables ? frames - from - tables : 0;
+  const tail = tables == 0 && from == present ? from - startOfFree(from, from > length ? from - length : 0) : 0;
+  const missing = more > fresh ? more - fresh : 0;
+  const short = length > fresh + tail ? length - fresh - tail : 0;
+  return short > missing ? short : missing;
+}
+
+/**
+ * Grows the arena so that `length` frames in a row can be had, what is kept back left aside. A step is a 64th of the arena at
+ * least: growth costs about the same whatever the step, and a 64th wastes little.
+ *
+ * @returns whether it grew; not beyond MAXIMUM, and not when the engine refuses
+ */
+function growFor(length: u32): bool {
+  const present = load32(control, FRAMES);
+  const maximum = load32(control, MAXIMUM);
+  const from = memoryFrames();
+  if (present == maximum || from < present || from >= maximum) return false;
+  const wanted = length + load32(control, KEEP);
+  const free = load32(control, FREE);
+  const more = wanted > free ? wanted - free : 0;
+  let least = toPageEnd(from + 1);
+  for (let short = lack(least, from, length, more); short != 0; short = lack(least, from, length, more)) {
+    if (least > maximum) return false;
+    least = toPageEnd(least + short);
+  }
+  if (least > maximum) return false;
+  const ample = toPageEnd(from + (present >>> 6));
+  if (ample > least && ample <= maximum && lack(ample, from, length, more) == 0 && growTo(from, ample)) return true;
+  return growTo(from, least);
+}
+
+/**
+ * Lays the control block, `records` frames for cache records, and the tables into the bound arena.
+ *
+ * @param frames  length of the arena now
+ * @param maximum length that it may grow to
+ * @param fresh   whether the memory is known to be all zeros
+ * @returns address of the first record, or 0 when `frames` is too small
+ */
+export function layArena(frames: u32, maximum: u32, records: u32, fresh: bool): u32 {
+  const first = (DIRECTORY >>> FRAME_SHIFT) + 1;
+  if (frames < first + records + tablesFor(frames, 0) + 1) return 0;
+  if (!fresh) zero(arena + CONTROL, ((first + records + tablesFor(frames, 0)) << FRAME_SHIFT) - CONTROL);
+  store32(control, frames, FRAMES);
+  store32(control, maximum, MAXIMUM);
+  const begin = layTables(first + records, 0, frames);
+  claimMeta(0, first + records);
+  markFree(begin, frames - begin);
+  raise(begin, frames - begin);
+  count(FREE, frames - begin);
+  return addressOf(first);
+}
+
+/** Number of free runs of at least 2^order and less than 2^(order + 1) frames; runs are counted whole, not split into buddies. */
+export function freeRuns(order: u32): u32 {
+  const frames = load32(control, FRAMES);
+  let runs: u32 = 0;
+  let frame: u32 = 0;
+  while (frame < frames) {
+    const end = frame | SECTION_MASK;
+    const limit = end < frames ? end + 1 : frames;
+    const start = nextFree(frame, limit);
+    frame = start;
+    if (start == limit) continue;
+    frame = nextTaken(start, frames);
+    if (31 - leadingZeros(frame - start) == order) runs++;
+  }
+  return runs;
+}
+
+/** Whether an existing frame is free. */
+export function isFree(frame: u32): bool {
+  return (word(frame >>> 5) & (1 << (frame & 31))) != 0;
+}
+
+/** Kind of the frame, and the record of its cache if it belongs to a slab. */
+export function ownerOf(frame: u32): u32 {
+  return frame < load32(control, FRAMES) ? load32(descriptorOf(frame), OWNER) : KIND_NONE;
+}

@@ -1,0 +1,372 @@
+/**
+ * Sheaf layer: what stands in front of the slabs, so that an alloc and a free touch neither lock nor object.
+ *
+ *   uses     heap, layout, page, slab
+ *   used by  kmalloc, check; its fast halves also by src/, which runs them over the memory of a wasm engine
+ *
+ * Per cpu and cache there is a main sheaf, which every alloc pops and every free pushes, and a spare one, full or empty.
+ * When the main one runs out it is exchanged for a full spare, then for a full sheaf of the cache's barn, then refilled from
+ * the slabs; when it overflows, the same the other way round. Sheaves come from a cache of their own on first use and go back
+ * with `flush`. Without memory for a sheaf, or in checks mode, a cache works on its slabs directly.
+ *
+ * Invariants
+ *   F1  FLOOR <= TOP <= CEILING == FLOOR + 4 SHEAF, or all three are 0
+ *   F2  SPARED is 0 or SHEAF; the BARN_COUNT sheaves of the barn hold SHEAF objects each
+ *   F3  objects in sheaves are "in use" for their slabs: live objects == USED - objects in sheaves and barn
+ *   F4  the fast halves answer 0 and change nothing unless they did all there was to do
+ *
+ * Source: magazines and depot from J. Bonwick and J. Adams, "Magazines and Vmem" (2001); main, spare and barn as in Linux 6.18.
+ */
+import { divide, load32, lock, multiply, store32, unlock, zero } from "./heap";
+import {
+  arena,
+  BAD_CACHE,
+  BAD_DOUBLE,
+  BAD_FOREIGN,
+  BAD_FREE,
+  BAD_KIND,
+  BARN,
+  BARN_COUNT,
+  BARN_LIMIT,
+  CACHE_USER,
+  CACHES,
+  CEILING,
+  CPUS,
+  control,
+  DESCRIPTOR_SHIFT,
+  DIRECTORY,
+  DRAINS,
+  FLAG_CHECKS,
+  FLAGS,
+  FLOOR,
+  FRAME_SHIFT,
+  FREE,
+  HEAD,
+  HEAD_SIZE,
+  HAND,
+  HEAD_STRIDE,
+  headOf,
+  KIND_BODY,
+  KIND_MASK,
+  KIND_NONE,
+  KIND_SLAB,
+  LOCK,
+  OK,
+  OLDER,
+  OWNER,
+  RECORDS,
+  REFILLS,
+  SECTION_MASK,
+  SECTION_SHIFT,
+  SHEAF,
+  SHEAF_LINK,
+  SHEAF_SLOTS,
+  SHEAVES,
+  SPARE,
+  SPARED,
+  TOP,
+  USED,
+} from "./layout";
+import { frameOf, owns, ownerOf } from "./page";
+import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
+
+/** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
+const SHEAF_GOODS: u32 = 4096;
+const SHEAF_LEAST: u32 = 2;
+
+// the fast halves
+
+/** Pops the newest object of the main sheaf. @returns its address, or 0 when the sheaf is empty. F4 */
+export function pop(head: u32): u32 {
+  const top = load32(head, TOP);
+  if (top == load32(head, FLOOR)) return 0;
+  store32(head, top - 4, TOP);
+  return load32(top - 4, 0);
+}
+
+/** Pushes an object, unless the main sheaf is full or has just been given this very object. @returns whether it did. F4 */
+export function push(head: u32, object: u32): bool {
+  const top = load32(head, TOP);
+  if (top == load32(head, CEILING) || load32(top - 4, 0) == object) return false;
+  store32(top, object, 0);
+  store32(head, top + 4, TOP);
+  return true;
+}
+
+/** OWNER of the frame that `address` lies in, wherever that is; KIND_NONE outside the arena. */
+export function ownerAt(address: u32): u32 {
+  const offset = (address - arena) >>> 0;
+  const table = load32(arena + ((offset >>> (FRAME_SHIFT + SECTION_SHIFT)) << 2), DIRECTORY);
+  if (table == 0) return KIND_NONE;
+  return load32(table + (((offset >>> FRAME_SHIFT) & SECTION_MASK) << DESCRIPTOR_SHIFT), OWNER);
+}
+
+/** The quick half of `cacheAlloc`. F4 */
+export function cacheAllocFast(cache: u32): u32 {
+  return pop(headOf(cache));
+}
+
+/** The quick half of `cacheFree`. F4 */
+export function cacheFreeFast(cache: u32, object: u32): bool {
+  return (ownerAt(object) & ~KIND_BODY) >>> 0 == cache + KIND_SLAB && push(headOf(cache), object);
+}
+
+// sheaves
+
+/** Takes an empty sheaf. @returns its floor, or 0 without memory */
+function newSheaf(): u32 {
+  const sheaves = load32(control, SHEAVES);
+  const sheaf = takeOne(sheaves);
+  if (sheaf == 0) return 0;
+  store32(sheaf, 0, 0);
+  return sheaf + SHEAF_LINK;
+}
+
+/** Gives an empty sheaf back. */
+function dropSheaf(floor: u32): void {
+  const sheaves = load32(control, SHEAVES);
+  const head = headOf(sheaves);
+  store32(head, floor - SHEAF_LINK, HAND);
+  putObjects(sheaves, head + HAND, 1);
+}
+
+/** Makes the sheaf at `floor`, which holds `length` objects, the main one. F1 */
+function setMain(cache: u32, head: u32, floor: u32, length: u32): void {
+  store32(head, floor, FLOOR);
+  store32(head, floor + (length << 2), TOP);
+  store32(head, floor + (load32(cache, SHEAF) << 2), CEILING);
+}
+
+/** Exchanges main and spare sheaf; the main one holds `length` objects, 0 or all. F1 F2 */
+function exchange(cache: u32, head: u32, length: u32): void {
+  const main = load32(head, FLOOR);
+  setMain(cache, head, load32(head, SPARE), load32(head, SPARED));
+  store32(head, main, SPARE);
+  store32(head, length, SPARED);
+}
+
+/** Takes a full sheaf from the barn. @returns its floor, or 0 */
+function leaveBarn(cache: u32): u32 {
+  lock(cache, LOCK);
+  const floor = load32(cache, BARN);
+  if (floor != 0) {
+    store32(cache, load32(floor - SHEAF_LINK, 0), BARN);
+    store32(cache, load32(cache, BARN_COUNT) - 1, BARN_COUNT);
+  }
+  unlock(cache, LOCK);
+  return floor;
+}
+
+/** Puts a full sheaf into the barn. @returns false when that has no room */
+function enterBarn(cache: u32, floor: u32): bool {
+  lock(cache, LOCK);
+  const sheaves = load32(cache, BARN_COUNT);
+  const room = sheaves < load32(cache, BARN_LIMIT);
+  if (room) {
+    store32(floor - SHEAF_LINK, load32(cache, BARN), 0);
+    store32(cache, floor, BARN);
+    store32(cache, sheaves + 1, BARN_COUNT);
+  }
+  unlock(cache, LOCK);
+  return room;
+}
+
+/** Fills the empty main sheaf, from the nearest place that has something. @returns whether there is anything to pop now */
+function refill(cache: u32, head: u32): bool {
+  const capacity = load32(cache, SHEAF);
+  if (load32(head, FLOOR) == 0) {
+    const sheaf = newSheaf();
+    if (sheaf == 0) return false;
+    setMain(cache, head, sheaf, 0);
+  }
+  if (load32(head, SPARED) != 0) {
+    exchange(cache, head, 0);
+    return true;
+  }
+  const full = leaveBarn(cache);
+  if (full != 0) {
+    if (load32(head, SPARE) != 0) dropSheaf(load32(head, SPARE));
+    store32(head, full, SPARE);
+    store32(head, capacity, SPARED);
+    exchange(cache, head, 0);
+    return true;
+  }
+  const taken = takeObjects(cache, load32(head, FLOOR), capacity);
+  store32(head, load32(head, FLOOR) + (taken << 2), TOP);
+  return taken != 0;
+}
+
+/** Makes room in the full main sheaf, or a main sheaf if there is none. @returns false without memory for one */
+function drain(cache: u32, head: u32): bool {
+  const capacity = load32(cache, SHEAF);
+  const main = load32(head, FLOOR);
+  if (main == 0) {
+    const sheaf = newSheaf();
+    if (sheaf == 0) return false;
+    setMain(cache, head, sheaf, 0);
+    return true;
+  }
+  if (load32(head, SPARE) == 0) store32(head, newSheaf(), SPARE);
+  const spare = load32(head, SPARE);
+  if (spare == 0) {
+    putObjects(cache, main, capacity);
+    store32(head, main, TOP);
+    return true;
+  }
+  if (load32(head, SPARED) != 0) emptySpare(cache, head, spare, capacity);
+  exchange(cache, head, capacity);
+  return true;
+}
+
+/** Brings the full spare sheaf into the barn, or its objects back to their slabs. F2 */
+function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
+  const fresh = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf() : 0;
+  if (fresh != 0 && enterBarn(cache, spare)) {
+    store32(head, fresh, SPARE);
+  } else {
+    if (fresh != 0) dropSheaf(fresh);
+    putObjects(cache, spare, capacity);
+  }
+  store32(head, 0, SPARED);
+}
+
+/** Takes one object from the slabs, past the sheaves. */
+function takeOne(cache: u32): u32 {
+  const head = headOf(cache);
+  return takeObjects(cache, head + HAND, 1) != 0 ? load32(head, HAND) : 0;
+}
+
+function bump(head: u32, offset: u32): void {
+  store32(head, load32(head, offset) + 1, offset);
+}
+
+// whole calls
+
+/** Takes an object. @returns its address, or 0 when memory is short even after `reclaim` */
+export function cacheAlloc(cache: u32): u32 {
+  const object = pop(headOf(cache));
+  return object != 0 ? object : allocSlow(cache);
+}
+
+/** The slow half of `cacheAlloc`: the main sheaf is empty. */
+export function allocSlow(cache: u32): u32 {
+  const head = headOf(cache);
+  bump(head, REFILLS);
+  if (load32(cache, SHEAF) != 0 && refill(cache, head)) return pop(head);
+  const object = takeOne(cache);
+  if (object != 0) return object;
+  reclaim();
+  return takeOne(cache);
+}
+
+/** Gives an object of `cache` back. @returns OK, or why it was refused */
+export function cacheFree(cache: u32, object: u32): u32 {
+  if (cacheFreeFast(cache, object)) return OK;
+  const owner = ownerAt(object);
+  if ((owner & KIND_SLAB) == 0) return blame(object);
+  return (owner & ~KIND_MASK) >>> 0 == cache ? freeSlow(cache, object) : BAD_CACHE;
+}
+
+/** Why `address`, which is in no frame of a slab, can not be freed. */
+export function blame(address: u32): u32 {
+  if (!owns(address)) return BAD_FOREIGN;
+  return ownerOf(frameOf(address)) == KIND_NONE ? BAD_FREE : BAD_KIND;
+}
+
+/** The slow half of a free: the address lies in a slab of `cache`, whose main sheaf did not take it. */
+export function freeSlow(cache: u32, object: u32): u32 {
+  const head = headOf(cache);
+  bump(head, DRAINS);
+  if (load32(cache, SHEAF) == 0) return putChecked(cache, object);
+  const status = checkObject(cache, object, false);
+  if (status != OK) return status;
+  const top = load32(head, TOP);
+  if (top != load32(head, FLOOR) && load32(top - 4, 0) == object) return BAD_DOUBLE;
+  if (!drain(cache, head)) return putChecked(cache, object);
+  push(head, object);
+  return OK;
+}
+
+/** Empties this cpu's sheaves of the cache and the barn into the slabs and gives the sheaves back. */
+export function flush(cache: u32): void {
+  const head = headOf(cache);
+  const main = load32(head, FLOOR);
+  if (main != 0) {
+    putObjects(cache, main, (load32(head, TOP) - main) >>> 2);
+    dropSheaf(main);
+  }
+  const spare = load32(head, SPARE);
+  if (spare != 0) {
+    putObjects(cache, spare, load32(head, SPARED));
+    dropSheaf(spare);
+  }
+  store32(head, 0, TOP);
+  store32(head, 0, FLOOR);
+  store32(head, 0, CEILING);
+  store32(head, 0, SPARE);
+  store32(head, 0, SPARED);
+  for (let full = leaveBarn(cache); full != 0; full = leaveBarn(cache)) {
+    putObjects(cache, full, load32(cache, SHEAF));
+    dropSheaf(full);
+  }
+}
+
+/** Flushes every cache. @returns frames that became free */
+export function reclaim(): u32 {
+  const free = load32(control, FREE);
+  for (let cache = load32(control, CACHES); cache != 0; cache = load32(cache, OLDER)) flush(cache);
+  const now = load32(control, FREE);
+  return now > free ? now - free : 0;
+}
+
+/** Objects of the cache that lie in sheaves, of all cpus, and in the barn. */
+export function sheaved(cache: u32): u32 {
+  let objects = multiply(load32(cache, BARN_COUNT), load32(cache, SHEAF));
+  const cpus = load32(control, CPUS);
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const head = cache + HEAD + cpu * HEAD_STRIDE;
+    objects += ((load32(head, TOP) - load32(head, FLOOR)) >>> 2) + load32(head, SPARED);
+  }
+  return objects;
+}
+
+/** Objects of the cache that users hold. F3 */
+export function liveObjects(cache: u32): u32 {
+  return load32(cache, USED) - sheaved(cache);
+}
+
+// caches
+
+/** Bytes of a cache record for this many cpus. */
+export function recordBytes(cpus: u32): u32 {
+  return HEAD + HEAD_SIZE + (cpus - 1) * HEAD_STRIDE;
+}
+
+/** Objects that a sheaf holds for objects of `size` bytes: those of about SHEAF_GOODS bytes. */
+export function sheafFor(size: u32): u32 {
+  if ((load32(control, FLAGS) & FLAG_CHECKS) != 0) return 0;
+  const objects = divide(SHEAF_GOODS, size);
+  if (objects > SHEAF_SLOTS) return SHEAF_SLOTS;
+  return objects < SHEAF_LEAST ? SHEAF_LEAST : objects;
+}
+
+/** Makes a cache of the user's. @returns its record, or 0 without memory */
+export function cacheCreate(size: u32, align: u32): u32 {
+  const cache = takeOne(load32(control, RECORDS));
+  if (cache == 0) return 0;
+  zero(cache, recordBytes(load32(control, CPUS)));
+  initCache(cache, size, align, CACHE_USER, sheafFor(size));
+  return cache;
+}
+
+/** Destroys a cache of the user's, unless objects of it live. @returns how many do */
+export function cacheDestroy(cache: u32): u32 {
+  flush(cache);
+  const live = load32(cache, USED);
+  if (live != 0) return live;
+  dropCache(cache);
+  const head = headOf(load32(control, RECORDS));
+  store32(head, cache, HAND);
+  putObjects(load32(control, RECORDS), head + HAND, 1);
+  return 0;
+}

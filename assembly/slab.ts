@@ -1,0 +1,384 @@
+/**
+ * Slab layer: caches of equal objects, cut from runs of frames.
+ *
+ *   uses     heap, layout, page
+ *   used by  sheaf (takes and puts objects in bulk), check
+ *
+ * A slab holds objects and nothing else: the first at offset 0, one every SLOT bytes. What is known of it stands in the
+ * descriptor of its first frame. Objects are named by their index, so a free object's link is a small number that is checked
+ * before it is followed: whoever writes into freed memory cannot lead the allocator outside the slab. Slabs without free objects
+ * are on no list, slabs without objects in use go back to the page layer, so PARTIAL lists just those in between.
+ *
+ * Invariants
+ *   S1  in use + length of the free list + (CAPACITY - fresh) == CAPACITY
+ *   S2  a slab is on its cache's PARTIAL list  <=>  0 < in use < CAPACITY
+ *   S3  COUNT == slabs, USED == sum of their "in use", COUNT * SLAB_FRAMES summed over all caches == SLABS
+ *   S4  every frame of a slab names the cache; every frame but the first names the slab
+ *   S5  links and "first" are at most "fresh"
+ *   S6  the list of caches holds every record that is not destroyed, once
+ *
+ * Sources: slabs from J. Bonwick, "The Slab Allocator" (1994); no metadata inside slabs and no list of full ones from
+ * C. Lameter's modular slab allocator (2006); the test for multiples by the modular inverse from T. Granlund and
+ * P. Montgomery, "Division by Invariant Integers using Multiplication" (1994), section 9.
+ */
+import { divide, load32, lock, multiply, store32, trailingZeros, unlock } from "./heap";
+import {
+  BAD_CHAIN,
+  BAD_DOUBLE,
+  BAD_FREE,
+  BAD_INTERIOR,
+  BORN,
+  CACHE_INTERNAL,
+  CACHE_LOCK,
+  CACHES,
+  CAPACITY,
+  CAPACITY_MAX,
+  COUNT,
+  CULPRIT,
+  control,
+  DIED,
+  FRAME_MASK,
+  FRAME_SHIFT,
+  INVERSE,
+  KIND,
+  KIND_BODY,
+  KIND_INTERNAL,
+  KIND_NONE,
+  KIND_SLAB,
+  LAST,
+  LOCK,
+  MISUSE,
+  MISUSES,
+  NEXT,
+  OK,
+  OLDER,
+  OWNER,
+  PARTIAL,
+  PREV,
+  SHEAF,
+  SHIFT,
+  SIZE,
+  SLAB,
+  SLAB_FRAMES,
+  SLABS,
+  SLOT,
+  STATE,
+  STATE_MASK,
+  STATE_SHIFT,
+  USED,
+} from "./layout";
+import { count, descriptorOf, frameOf, giveRun, takeRun } from "./page";
+
+/** Least SLOT: a free object holds a link. */
+export const SLOT_MIN: u32 = 8;
+/** Most frames in a slab of several objects. */
+const FRAMES_MAX: u32 = 8;
+
+/** Descriptor of the frame that `address`, inside the arena, lies in. */
+function descriptorAt(address: u32): u32 {
+  return descriptorOf(frameOf(address));
+}
+
+function firstOf(state: u32): u32 {
+  return state >>> (2 * STATE_SHIFT);
+}
+
+function inUseOf(state: u32): u32 {
+  return (state >>> STATE_SHIFT) & STATE_MASK;
+}
+
+function freshOf(state: u32): u32 {
+  return state & STATE_MASK;
+}
+
+function pack(first: u32, inUse: u32, fresh: u32): u32 {
+  return (((first << STATE_SHIFT) | inUse) << STATE_SHIFT) | fresh;
+}
+
+/** Books a mistake that came to light where nobody could be told of it. */
+export function noteMisuse(status: u32, address: u32): void {
+  count(MISUSES, 1);
+  store32(control, status, MISUSE);
+  store32(control, address, CULPRIT);
+}
+
+// slabs
+
+/** Puts a slab at the end of the partial list. S2 */
+function link(cache: u32, slab: u32, descriptor: u32): void {
+  const last = load32(cache, LAST);
+  store32(descriptor, 0, NEXT);
+  store32(descriptor, last, PREV);
+  if (last == 0) store32(cache, slab, PARTIAL);
+  else store32(descriptorAt(last), slab, NEXT);
+  store32(cache, slab, LAST);
+}
+
+/** Takes a slab out of the partial list. S2 */
+function unlink(cache: u32, descriptor: u32): void {
+  const next = load32(descriptor, NEXT);
+  const prev = load32(descriptor, PREV);
+  if (prev == 0) store32(cache, next, PARTIAL);
+  else store32(descriptorAt(prev), next, NEXT);
+  if (next == 0) store32(cache, prev, LAST);
+  else store32(descriptorAt(next), prev, PREV);
+}
+
+function addTo(cache: u32, change: u32, offset: u32): void {
+  store32(cache, load32(cache, offset) + change, offset);
+}
+
+/** Makes a slab; it is on no list. @returns its address, or 0 when the page layer has no run. S3 S4 */
+function birth(cache: u32): u32 {
+  const frames = load32(cache, SLAB_FRAMES);
+  const slab = takeRun(frames, 1, SLABS);
+  if (slab == 0) return 0;
+  const frame = frameOf(slab);
+  const descriptor = descriptorOf(frame);
+  const owner = cache | (load32(cache, KIND) == CACHE_INTERNAL ? KIND_INTERNAL : KIND_SLAB);
+  store32(descriptor, owner, OWNER);
+  store32(descriptor, 0, STATE);
+  for (let i: u32 = 1; i < frames; i++) {
+    const body = descriptorOf(frame + i);
+    store32(body, owner | KIND_BODY, OWNER);
+    store32(body, slab, SLAB);
+  }
+  addTo(cache, 1, COUNT);
+  addTo(cache, 1, BORN);
+  return slab;
+}
+
+/** Gives a slab that is on no list and has no object in use back to the page layer. S3 */
+function death(cache: u32, slab: u32): void {
+  const frames = load32(cache, SLAB_FRAMES);
+  const frame = frameOf(slab);
+  for (let i: u32 = 0; i < frames; i++) store32(descriptorOf(frame + i), KIND_NONE, OWNER);
+  giveRun(slab, frames, SLABS);
+  addTo(cache, 0 - 1, COUNT);
+  addTo(cache, 1, DIED);
+}
+
+/** Writes the addresses of `wanted` objects that were never handed out to `into`, the highest first. */
+function takeFresh(slab: u32, slot: u32, fresh: u32, into: u32, wanted: u32): void {
+  let object = slab + multiply(fresh + wanted, slot);
+  for (const end = into + (wanted << 2); into != end; into += 4) {
+    object -= slot;
+    store32(into, object, 0);
+  }
+}
+
+/**
+ * Writes the addresses of `wanted` objects of the free list to `into`, and what is left of the list into STATE. A list that
+ * breaks off or leads astray is cut: what it still held counts as in use from then on, and is lost until the slab dies. S5
+ *
+ * @returns how many were taken
+ */
+function takeListed(slab: u32, slot: u32, descriptor: u32, into: u32, wanted: u32): u32 {
+  const state = load32(descriptor, STATE);
+  const fresh = freshOf(state);
+  let first = firstOf(state);
+  let inUse = inUseOf(state);
+  let taken: u32 = 0;
+  for (; taken < wanted; taken++) {
+    if (first == 0 || first > fresh) {
+      noteMisuse(BAD_CHAIN, slab);
+      first = 0;
+      inUse = fresh - taken;
+      break;
+    }
+    const object = slab + multiply(first - 1, slot);
+    store32(into + (taken << 2), object, 0);
+    first = load32(object, 0);
+  }
+  store32(descriptor, pack(first, inUse + taken, fresh), STATE);
+  return taken;
+}
+
+/** Writes the addresses of up to `wanted` objects of one slab to `into`. @returns how many. S1; S2 is the caller's */
+function takeFrom(cache: u32, slab: u32, descriptor: u32, into: u32, wanted: u32): u32 {
+  const slot = load32(cache, SLOT);
+  const before = load32(descriptor, STATE);
+  const listed = freshOf(before) - inUseOf(before);
+  const unused = load32(cache, CAPACITY) - freshOf(before);
+  const fresh = wanted > listed ? (wanted - listed < unused ? wanted - listed : unused) : 0;
+  takeFresh(slab, slot, freshOf(before), into, fresh);
+  const taken = takeListed(slab, slot, descriptor, into + (fresh << 2), wanted < listed ? wanted : listed);
+  store32(descriptor, load32(descriptor, STATE) + pack(0, fresh, fresh), STATE);
+  addTo(cache, inUseOf(load32(descriptor, STATE)) - inUseOf(before), USED);
+  return fresh + taken;
+}
+
+/**
+ * Takes objects from the cache's slabs: from partial ones as far as they reach, from a new one only when they have none.
+ *
+ * @param into   address of the array that takes the objects' addresses, oldest slab first
+ * @param wanted objects, at least 1
+ * @returns how many were taken; 0 when there is no memory for a slab
+ */
+export function takeObjects(cache: u32, into: u32, wanted: u32): u32 {
+  lock(cache, LOCK);
+  const capacity = load32(cache, CAPACITY);
+  let taken: u32 = 0;
+  while (taken < wanted) {
+    let slab = load32(cache, PARTIAL);
+    const listed = slab != 0;
+    if (!listed) {
+      if (taken != 0) break;
+      slab = birth(cache);
+      if (slab == 0) break;
+    }
+    const descriptor = descriptorAt(slab);
+    taken += takeFrom(cache, slab, descriptor, into + (taken << 2), wanted - taken);
+    const full = inUseOf(load32(descriptor, STATE)) == capacity;
+    if (full && listed) unlink(cache, descriptor);
+    if (!full && !listed) link(cache, slab, descriptor);
+  }
+  unlock(cache, LOCK);
+  return taken;
+}
+
+/** Index of the object that begins `offset` bytes into a slab, or a number above any index when none begins there. */
+function indexOf(cache: u32, offset: u32): u32 {
+  const shift = load32(cache, SHIFT);
+  if ((offset & ((1 << shift) - 1)) != 0) return CAPACITY_MAX;
+  return multiply(offset >>> shift, load32(cache, INVERSE));
+}
+
+/** Whether index + 1 is on the slab's free list. At most CAPACITY steps. */
+function isListed(cache: u32, slab: u32, state: u32, index: u32): bool {
+  const slot = load32(cache, SLOT);
+  const fresh = freshOf(state);
+  let first = firstOf(state);
+  for (let steps = fresh - inUseOf(state); steps != 0 && first != 0 && first <= fresh; steps--) {
+    if (first == index + 1) return true;
+    first = load32(slab + multiply(first - 1, slot), 0);
+  }
+  return false;
+}
+
+/** Address of the slab that the frame of `descriptor`, which contains `address`, belongs to. */
+function slabOf(descriptor: u32, address: u32): u32 {
+  return (load32(descriptor, OWNER) & KIND_BODY) != 0 ? load32(descriptor, SLAB) : address & ~FRAME_MASK;
+}
+
+/**
+ * Whether a live object of the cache begins at `address`, which lies in a frame of one of its slabs.
+ *
+ * @param walk also look for it on the free list
+ * @returns OK, BAD_INTERIOR, BAD_FREE (never handed out) or BAD_DOUBLE
+ */
+export function checkObject(cache: u32, address: u32, walk: bool): u32 {
+  const descriptor = descriptorAt(address);
+  const slab = slabOf(descriptor, address) >>> 0;
+  const index = indexOf(cache, address - slab);
+  if (index >= load32(cache, CAPACITY)) return BAD_INTERIOR;
+  const state = load32(descriptorAt(slab), STATE);
+  if (index >= freshOf(state)) return BAD_FREE;
+  if (inUseOf(state) == 0 || firstOf(state) == index + 1) return BAD_DOUBLE;
+  return walk && isListed(cache, slab, state, index) ? BAD_DOUBLE : OK;
+}
+
+/** Gives a checked object back to its slab, and an empty slab back to the page layer. S1 S2 S3 */
+function putObject(cache: u32, object: u32): void {
+  const slab = slabOf(descriptorAt(object), object) >>> 0;
+  const descriptor = descriptorAt(slab);
+  const state = load32(descriptor, STATE);
+  const inUse = inUseOf(state);
+  const full = inUse == load32(cache, CAPACITY);
+  addTo(cache, 0 - 1, USED);
+  if (inUse == 1) {
+    if (!full) unlink(cache, descriptor);
+    death(cache, slab);
+    return;
+  }
+  store32(object, firstOf(state), 0);
+  store32(descriptor, pack(indexOf(cache, object - slab) + 1, inUse - 1, freshOf(state)), STATE);
+  if (full) link(cache, slab, descriptor);
+}
+
+/** Gives `length` objects back whose addresses stand at `from`; those that are none are noted and left out. */
+export function putObjects(cache: u32, from: u32, length: u32): void {
+  lock(cache, LOCK);
+  for (const end = from + (length << 2); from != end; from += 4) {
+    const object = load32(from, 0);
+    const status = checkObject(cache, object, false);
+    if (status == OK) putObject(cache, object);
+    else noteMisuse(status, object);
+  }
+  unlock(cache, LOCK);
+}
+
+/** Gives one object back after every check that there is. @returns OK or why not */
+export function putChecked(cache: u32, object: u32): u32 {
+  lock(cache, LOCK);
+  const status = checkObject(cache, object, true);
+  if (status == OK) putObject(cache, object);
+  unlock(cache, LOCK);
+  return status;
+}
+
+// caches
+
+/** Inverse of an odd number modulo 2^32, by Newton's iteration: each step doubles the number of right bits. */
+function inverseOf(odd: u32): u32 {
+  let inverse = odd;
+  for (let bits: u32 = 3; bits < 32; bits += bits) inverse = multiply(inverse, 2 - multiply(odd, inverse));
+  return inverse;
+}
+
+/** Bytes of a slab of `frames` frames that no object uses. */
+function wasteOf(slot: u32, frames: u32): u32 {
+  const bytes = frames << FRAME_SHIFT;
+  return bytes - multiply(divide(bytes, slot), slot);
+}
+
+/** Frames of a slab: the fewest whose waste is at most a sixteenth, else an eighth, a quarter, half; one object's worth at least. */
+function framesFor(slot: u32): u32 {
+  const least = (slot + FRAME_MASK) >>> FRAME_SHIFT;
+  for (let share: u32 = 4; share != 0; share--) {
+    for (let frames = least; frames <= FRAMES_MAX; frames++) {
+      if (wasteOf(slot, frames) <= (frames << FRAME_SHIFT) >>> share) return frames;
+    }
+  }
+  return least;
+}
+
+/**
+ * Fills in a record, whose memory is zeroed, and puts it on the list of caches. S6
+ *
+ * @param size  bytes per object, at least 1
+ * @param align bytes, a power of two up to FRAME_SIZE
+ * @param kind  CACHE_KMALLOC, CACHE_USER or CACHE_INTERNAL
+ */
+export function initCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u32): void {
+  const step = align < SLOT_MIN ? SLOT_MIN : align;
+  const slot = (size + step - 1) & ~(step - 1);
+  const frames = framesFor(slot);
+  const shift = trailingZeros(slot);
+  store32(cache, size, SIZE);
+  store32(cache, slot, SLOT);
+  store32(cache, frames, SLAB_FRAMES);
+  store32(cache, divide(frames << FRAME_SHIFT, slot), CAPACITY);
+  store32(cache, shift, SHIFT);
+  store32(cache, inverseOf(slot >>> shift), INVERSE);
+  store32(cache, sheaf, SHEAF);
+  store32(cache, kind, KIND);
+  lock(control, CACHE_LOCK);
+  store32(cache, load32(control, CACHES), OLDER);
+  store32(control, cache, CACHES);
+  unlock(control, CACHE_LOCK);
+}
+
+/** Takes a record off the list of caches. S6 */
+export function dropCache(cache: u32): void {
+  lock(control, CACHE_LOCK);
+  const older = load32(cache, OLDER);
+  if (load32(control, CACHES) == cache) store32(control, older, CACHES);
+  else {
+    let newer = load32(control, CACHES);
+    while (load32(newer, OLDER) != cache) newer = load32(newer, OLDER);
+    store32(newer, older, OLDER);
+  }
+  store32(cache, 0, KIND);
+  unlock(control, CACHE_LOCK);
+}

@@ -1,0 +1,80 @@
+/**
+ * Heap: JavaScript's half of `assembly/heap.ts`, the same names over typed arrays.
+ *
+ *   uses     `env`, the parameter of the factory that the hot path is bundled into: one evaluation per ram
+ *   used by  every file of `assembly/`, when it runs as JavaScript
+ *
+ * Views detach when the memory grows. `env.attach` hands over fresh ones; until then a load from a detached view answers
+ * 0, which every fast path takes for "empty", "full" or "not mine" and leaves to the slow path, where views are renewed.
+ */
+import type { HotEnvironment } from "./environment.js";
+
+declare const env: HotEnvironment;
+
+let words = new Uint32Array(0);
+let bytes = new Uint8Array(0);
+let signed = new Int32Array(0);
+
+env.onBuffer((buffer) => {
+  words = new Uint32Array(buffer);
+  bytes = new Uint8Array(buffer);
+  signed = new Int32Array(buffer);
+});
+
+export const THREADS: boolean = true;
+
+export function load32(address: number, offset: number): number {
+  return words[(address + offset) >>> 2] as number;
+}
+
+export function store32(address: number, value: number, offset: number): void {
+  words[(address + offset) >>> 2] = value;
+}
+
+export function trailingZeros(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+export function leadingZeros(bits: number): number {
+  return Math.clz32(bits);
+}
+
+export function countOnes(bits: number): number {
+  let x = bits - ((bits >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+export function multiply(a: number, b: number): number {
+  return Math.imul(a, b) >>> 0;
+}
+
+export function divide(a: number, b: number): number {
+  return (a / b) >>> 0;
+}
+
+export function zero(address: number, count: number): void {
+  bytes.fill(0, address, address + count);
+}
+
+export function copy(to: number, from: number, count: number): void {
+  bytes.copyWithin(to, from, from + count);
+}
+
+export function memoryPages(): number {
+  return env.pages();
+}
+
+export function memoryGrow(pages: number): boolean {
+  return env.grow(pages);
+}
+
+export function lock(address: number, offset: number): void {
+  if (!env.shared) return;
+  const index = (address + offset) >>> 2;
+  while (Atomics.compareExchange(signed, index, 0, 1) !== 0) {}
+}
+
+export function unlock(address: number, offset: number): void {
+  if (env.shared) Atomics.store(signed, (address + offset) >>> 2, 0);
+}
