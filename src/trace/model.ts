@@ -289,7 +289,7 @@ export class AllocationModel {
     const { buffer } = this.#arena.memory;
     if (buffer === this.#buffer) return;
     this.#buffer = buffer;
-    this.#words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+    this.#words = new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
     this.#bytes = new Uint8Array(buffer);
   }
 
