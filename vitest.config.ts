@@ -1,5 +1,6 @@
 import { playwright } from "@vitest/browser-playwright";
 import { configDefaults, defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import type { Reporter } from "vitest/node";
 import { browsersAreRequired, foundBrowsers, missingBrowsers } from "./scripts/browsers.mjs";
 import { hotFromSources } from "./scripts/hot-plugin.mjs";
 
@@ -57,15 +58,18 @@ function browserProjects(browser: BrowserName, path: string): TestProjectInlineC
   ];
 }
 
-function reportMissing(): void {
-  const missing = missingBrowsers();
-  if (missing.length === 0) return;
-  const places = missing.map(({ name, path }) => `${name} (not at ${path})`).join(", ");
-  if (browsersAreRequired()) throw new Error(`These browsers are required and missing: ${places}`);
-  process.on("exit", () => console.warn(`\n*** LEFT OUT, browser not found: ${places} ***\n`));
+const missing = missingBrowsers().map(({ name, path }) => `${name} (not at ${path})`);
+if (missing.length > 0 && browsersAreRequired()) {
+  throw new Error(`These browsers are required and missing: ${missing.join(", ")}`);
 }
 
-reportMissing();
+/** Says at the end, where it is seen, which browsers the tests did not run in. */
+const leftOut: Reporter = {
+  onTestRunEnd() {
+    if (missing.length > 0) console.warn(`\n*** LEFT OUT, browser not found: ${missing.join(", ")} ***\n`);
+  },
+};
+
 const found = foundBrowsers() as Map<BrowserName, string>;
 
 export default defineConfig({
@@ -73,7 +77,7 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ["default", ["json", { outputFile: "build/reports/tests.json" }]],
+    reporters: ["default", ["json", { outputFile: "build/reports/tests.json" }], leftOut],
     coverage: {
       provider: "v8",
       include: ["assembly/**/*.ts", "src/**/*.ts", "src/generated/hot.js"],

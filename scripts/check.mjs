@@ -17,6 +17,7 @@ const CHECKS = [
   { name: "types", run: () => runQuietly("tsc", "-p", "tsconfig.json") },
   { name: "types of assembly", run: () => runQuietly("scripts/check-assembly.mjs") },
   { name: "dead code (knip)", run: () => runQuietly("knip") },
+  { name: "reference (typedoc)", run: () => runQuietly("typedoc", "--emit", "none") },
   {
     name: "package: contents",
     run: () => runQuietly("npm", "pack", "--ignore-scripts", "--pack-destination", "build"),

@@ -11,6 +11,7 @@ const PROGRAMS = {
   knip: "node_modules/knip/bin/knip.js",
   publint: "node_modules/publint/src/cli.js",
   tsc: "node_modules/typescript7/bin/tsc",
+  typedoc: "node_modules/typedoc/bin/typedoc",
   vitest: "node_modules/vitest/vitest.mjs",
 };
 
