@@ -6,7 +6,7 @@
  */
 export { load32 as peek, store32 as poke } from "./heap";
 export { bind } from "./layout";
-export { freeRuns, isFree, ownerOf } from "./page";
+export { freeRuns, isFree, ownerAt } from "./page";
 export { cacheAlloc, cacheAllocFast, cacheCreate, cacheDestroy, cacheFree, cacheFreeFast, flush, liveObjects, reclaim, sheaved } from "./sheaf";
 export {
   alignedAlloc,
@@ -16,6 +16,7 @@ export {
   freeFast,
   giveFrames,
   kfree,
+  kfreeSlow,
   ksize,
   kzalloc,
   malloc,
@@ -23,14 +24,15 @@ export {
   realloc,
   takeFrames,
 } from "./kmalloc";
-import { alignedAlloc, kfree, ksize } from "./kmalloc";
+import { alignedAlloc, freeFast, kfreeSlow, ksize } from "./kmalloc";
 import { store32 } from "./heap";
 import { OK } from "./layout";
 import { noteMisuse } from "./slab";
 
 /** The C name. A mistake is noted in the control block, since C's free answers nothing. */
 export function free(address: u32): void {
-  const status = kfree(address);
+  if (freeFast(address)) return;
+  const status = kfreeSlow(address);
   if (status != OK) noteMisuse(status, address);
 }
 

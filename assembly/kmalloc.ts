@@ -15,8 +15,12 @@
 import { copy, divide, load32, multiply, store32, zero } from "./heap";
 import {
   BAD_KIND,
+  BIG_SHEAF_BYTES,
+  BIG_SHEAVES,
   CACHE_INTERNAL,
   CACHE_KMALLOC,
+  arena,
+  bind,
   CPUS,
   control,
   FLAGS,
@@ -43,8 +47,8 @@ import {
   SMALL,
   TAKEN,
 } from "./layout";
-import { descriptorOf, extendRun, frameOf, giveRun, layArena, owns, takeRun } from "./page";
-import { allocSlow, blame, freeSlow, ownerAt, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
+import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
+import { allocSlow, blame, freeSlow, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
 import { checkObject, initCache } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
@@ -117,7 +121,12 @@ function mallocRun(size: u32, align: u32): u32 {
 
 /** Gives back what any function here took; 0 is nothing. @returns OK, or why it was refused */
 export function kfree(address: u32): u32 {
-  if (freeFast(address) || address == 0) return OK;
+  return freeFast(address) ? OK : kfreeSlow(address);
+}
+
+/** The slow half of `kfree`. */
+export function kfreeSlow(address: u32): u32 {
+  if (address == 0) return OK;
   const owner = ownerAt(address);
   if ((owner & KIND_SLAB) != 0) return freeSlow((owner & ~KIND_MASK) >>> 0, address);
   return releaseRun(address, KIND_RUN, RUNS) ? OK : blame(address);
@@ -172,17 +181,29 @@ function resizeRun(address: u32, size: u32): bool {
   return true;
 }
 
+/** Whether an object of `present` bytes is kept for `size` bytes: a quarter of it may stay unused, and more when it is small. */
+function fits(size: u32, present: u32): bool {
+  return size <= present && size >= present >>> 2;
+}
+
 /**
- * Changes the size of what begins at `address`, in place where that wastes less than half; else it moves. Contents are kept up to
- * the smaller size. @returns the address now, or 0: then the old object is untouched
+ * Changes the size of what begins at `address`, in place where that wastes little; else it moves. Contents are kept up to the
+ * smaller size. @returns the address now, or 0: then the old object is untouched
  */
 export function realloc(address: u32, size: u32): u32 {
   if (address == 0) return malloc(size);
+  const owner = ownerAt(address);
+  if ((owner & KIND_SLAB) != 0) {
+    const slot = load32((owner & ~KIND_MASK) >>> 0, SLOT);
+    return fits(size, slot) ? address : move(address, slot, size);
+  }
   const present = ksize(address);
   if (present == 0) return 0;
-  if (ownerAt(address) == KIND_RUN) {
-    if (size > CLASS_MAX && resizeRun(address, size)) return address;
-  } else if (size <= present && size >= present >>> 1) return address;
+  return size > CLASS_MAX && resizeRun(address, size) ? address : move(address, present, size);
+}
+
+/** Moves an object of `present` bytes to a place of `size` bytes. @returns its address, or 0; a smaller place is not worth failing for */
+function move(address: u32, present: u32, size: u32): u32 {
   const moved = malloc(size);
   if (moved == 0) return size <= present ? address : 0;
   copy(moved, address, ((size < present ? size : present) + 7) & ~7);
@@ -238,13 +259,17 @@ function enterClass(cache: u32, below: u32, size: u32): void {
  */
 export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fresh: u32): u32 {
   const bytes = (recordBytes(cpus) + 63) & ~63;
-  const records = (bytes * (classes() + 2) + FRAME_MASK) >>> FRAME_SHIFT;
+  const records = (bytes * (classes() + 3) + FRAME_MASK) >>> FRAME_SHIFT;
   let record = layArena(frames, maximum, records, fresh != 0);
   if (record == 0) return 0;
+  bind(arena, 0);
   store32(control, flags, FLAGS);
   store32(control, cpus, CPUS);
   store32(control, record, SHEAVES);
   initCache(record, SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
+  record += bytes;
+  store32(control, record, BIG_SHEAVES);
+  initCache(record, BIG_SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
   record += bytes;
   store32(control, record, RECORDS);
   initCache(record, bytes, 64, CACHE_INTERNAL, 0);

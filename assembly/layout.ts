@@ -13,7 +13,7 @@
  *
  * Every number is a u32. An address is absolute; a frame number counts from the arena's beginning.
  */
-import { THREADS } from "./heap";
+import { load32, THREADS } from "./heap";
 
 export const FRAME_SHIFT: u32 = 12;
 export const FRAME_SIZE: u32 = 1 << FRAME_SHIFT;
@@ -46,7 +46,7 @@ export const SECTIONS_MAX: u32 = 1024;
  *   40      FLAGS      FLAG_CHECKS
  *   44      CPUS       heads in each cache record
  *   48      CACHES     newest cache record of the list, 0 none
- *   52      SHEAVES    record of the cache that sheaves come from
+ *   52      SHEAVES    record of the cache that sheaves of up to SHEAF_SLOTS objects come from
  *   56      RECORDS    record of the cache that records come from
  *   60      GROUPS     bit g: some section of group g (32 sections, 128 MiB) has a free frame
  *   64      PAGE_LOCK  guards all of the above and the page layer's tables
@@ -55,6 +55,8 @@ export const SECTIONS_MAX: u32 = 1024;
  *   76      MISUSES    how many caller's mistakes were seen where nobody could be told at once
  *   80      MISUSE     the latest one's status
  *   84      CULPRIT    the address it was about
+ *   88      BIG_SHEAVES  record of the cache that larger sheaves come from
+ *   92      SPREAD     log2 of the distance between the tables of neighbouring sections, where they lie regularly
  *   128     SECTION_BITS  u32[32], bit s of word g: section g * 32 + s has a free frame
  *   256     INFO       u32[64], address of the info frame of sections 16 i … 16 i + 15
  *   512     GROUP_MAX  u32[32], bound on the longest free run that begins in group g
@@ -84,6 +86,8 @@ export const GROWTHS: u32 = 72;
 export const MISUSES: u32 = 76;
 export const MISUSE: u32 = 80;
 export const CULPRIT: u32 = 84;
+export const BIG_SHEAVES: u32 = 88;
+export const SPREAD: u32 = 92;
 export const SECTION_BITS: u32 = 128;
 export const INFO: u32 = 256;
 export const GROUP_MAX: u32 = 512;
@@ -95,8 +99,15 @@ export const MAGIC_VALUE: u32 = 0x31474e52;
 /** Every alloc and free takes the slow path and is checked there. */
 export const FLAG_CHECKS: u32 = 1;
 
-/** Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, 0 while there is none. */
+/**
+ * Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, or NO_TABLE. Most tables
+ * lie where a rule says: section i's at that of section 0 plus i << SPREAD. SPREAD is TABLE_SHIFT for tables one behind the other,
+ * as an arena that begins with several sections has them, and the shift of a section for tables inside their own sections, as they
+ * come with growth. Readers compute the address by the rule and compare it with the directory, so that they need not wait for it.
+ */
 export const DIRECTORY: u32 = FRAME_SIZE;
+/** No address of a table, and no result of the rule. */
+export const NO_TABLE: u32 = 1;
 
 /**
  * Info of a section, 256 bytes, sixteen to an info frame.
@@ -138,7 +149,8 @@ export const RUN_CAP: u32 = 2 * SECTION_FRAMES;
  */
 export const DESCRIPTOR_SHIFT: u32 = 4;
 export const DESCRIPTOR_SIZE: u32 = 1 << DESCRIPTOR_SHIFT;
-export const TABLE_FRAMES: u32 = (SECTION_FRAMES * DESCRIPTOR_SIZE) >>> FRAME_SHIFT;
+export const TABLE_SHIFT: u32 = SECTION_SHIFT + DESCRIPTOR_SHIFT;
+export const TABLE_FRAMES: u32 = 1 << (TABLE_SHIFT - FRAME_SHIFT);
 export const OWNER: u32 = 0;
 export const STATE: u32 = 4;
 export const SLAB: u32 = 4;
@@ -188,12 +200,13 @@ export const CAPACITY_MAX: u32 = STATE_MASK - 1;
  *   72      DIED         slabs ever given back
  *   96      heads        at HEAD + HEAD_STRIDE * cpu
  *
- * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
+ * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock. The main sheaf's newest object is kept in
+ * the head, where it is found with one load; its n objects are NEWEST and the slots 1 to n - 1, slot 0 holds 0.
  *
  *   offset  field    meaning
- *   0       TOP      address one past the newest object of the main sheaf; TOP == FLOOR: empty, TOP == CEILING: full
- *   4       FLOOR    address of the main sheaf's first slot; 0 while there is no sheaf
- *   8       CEILING  address past its last slot
+ *   0       TOP      address past the n slots in use
+ *   4       NEWEST   the newest object; 0: empty
+ *   8       CEILING  address past the sheaf's last slot; 0 while there is no sheaf. TOP == CEILING: full
  *   12      SPARE    floor of the spare sheaf, 0 none
  *   16      SPARED   objects in the spare sheaf: 0 or SHEAF
  *   20      REFILLS  how often the main sheaf was found empty
@@ -224,7 +237,7 @@ export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;
 
 export const TOP: u32 = 0;
-export const FLOOR: u32 = 4;
+export const NEWEST: u32 = 4;
 export const CEILING: u32 = 8;
 export const SPARE: u32 = 12;
 export const SPARED: u32 = 16;
@@ -246,6 +259,8 @@ export const CACHE_INTERNAL: u32 = 3;
 export const SHEAF_LINK: u32 = 4;
 export const SHEAF_BYTES: u32 = 128;
 export const SHEAF_SLOTS: u32 = (SHEAF_BYTES - SHEAF_LINK) >>> 2;
+export const BIG_SHEAF_BYTES: u32 = 512;
+export const BIG_SHEAF_SLOTS: u32 = (BIG_SHEAF_BYTES - SHEAF_LINK) >>> 2;
 
 /** Answers of the calls that give something back. 0 is success. */
 export const OK: u32 = 0;
@@ -264,13 +279,19 @@ export const NONE: u32 = 0xffffffff;
 export let arena: u32 = 0;
 /** Address of its control block. */
 export let control: u32 = 0;
+/** Address of the descriptor table of section 0. */
+export let tables: u32 = 0;
+/** SPREAD, at hand. */
+export let spread: u32 = 0;
 /** Offset of this cpu's head in every cache record. */
 let headOffset: u32 = 0;
 
-/** Binds this instance to the arena at `address` as cpu number `cpu`. Writes nothing into the memory. */
+/** Binds this instance to the arena at `address`, if one is laid out there, as cpu number `cpu`. Writes nothing into the memory. */
 export function bind(address: u32, cpu: u32): void {
   arena = address;
   control = address + CONTROL;
+  tables = load32(address, DIRECTORY);
+  spread = load32(control, SPREAD);
   headOffset = HEAD + cpu * HEAD_STRIDE;
 }
 

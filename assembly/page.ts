@@ -46,16 +46,22 @@ import {
   LENGTH,
   MAXIMUM,
   META,
+  NO_TABLE,
   NONE,
   OWNER,
   PAGE_FRAMES,
   PAGE_LOCK,
   RUN_CAP,
   RUN_MAX,
+  SPREAD,
+  spread,
+  TABLE_SHIFT,
+  tables,
   SECTION_BITS,
   SECTION_FRAMES,
   SECTION_MASK,
   SECTION_SHIFT,
+  SECTIONS_MAX,
   TABLE_FRAMES,
   WORD_BITS,
 } from "./layout";
@@ -74,6 +80,20 @@ export function frameOf(address: u32): u32 {
 export function descriptorOf(frame: u32): u32 {
   const table = load32(arena + ((frame >>> SECTION_SHIFT) << 2), DIRECTORY);
   return table + ((frame & SECTION_MASK) << DESCRIPTOR_SHIFT);
+}
+
+/** OWNER of the frame that `address` lies in, wherever that is; KIND_NONE outside the arena. */
+export function ownerAt(address: u32): u32 {
+  const frame = frameOf(address);
+  const section = frame >>> SECTION_SHIFT;
+  const table = (tables + (section << spread)) >>> 0;
+  if (load32(arena + (section << 2), DIRECTORY) != table) return ownerAside(frame);
+  return load32(table + ((frame & SECTION_MASK) << DESCRIPTOR_SHIFT), OWNER);
+}
+
+/** The same for a section whose table does not lie where the rule says, or that there is not. */
+function ownerAside(frame: u32): u32 {
+  return frame < load32(control, FRAMES) ? load32(descriptorOf(frame), OWNER) : KIND_NONE;
 }
 
 /** Whether `address` lies in a frame that the arena has. */
@@ -327,7 +347,7 @@ export function takeRun(length: u32, align: u32, use: u32): u32 {
   if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return 0;
   lock(control, PAGE_LOCK);
   let frame = findAllowed(length, align);
-  if (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
+  while (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
   if (frame != NONE) claim(frame, length, align, use);
   unlock(control, PAGE_LOCK);
   return frame == NONE ? 0 : addressOf(frame);
@@ -361,50 +381,83 @@ function sectionsOf(frames: u32): u32 {
   return (frames + SECTION_MASK) >>> SECTION_SHIFT;
 }
 
-/** Frames of descriptor tables and infos that `frames` frames need, beyond those that `present` frames have. */
-function tablesFor(frames: u32, present: u32): u32 {
-  const now = sectionsOf(present);
-  const then = sectionsOf(frames);
-  const infos = ((then + INFO_SECTIONS - 1) >>> INFO_SECTIONS_SHIFT) - ((now + INFO_SECTIONS - 1) >>> INFO_SECTIONS_SHIFT);
-  return (then - now) * TABLE_FRAMES + infos;
+/** Frames of the tables of a section: its descriptors, and an info frame for every INFO_SECTIONS of them. */
+function tableFrames(section: u32): u32 {
+  return (section & (INFO_SECTIONS - 1)) == 0 ? TABLE_FRAMES + 1 : TABLE_FRAMES;
 }
 
-/** Lays out infos and descriptor tables for the sections up to `frames`, from frame `at` on. @returns the frame after them. P6 */
-function layTables(at: u32, present: u32, frames: u32): u32 {
-  const first = at;
-  const then = sectionsOf(frames);
-  for (let section = sectionsOf(present); section < then; section++) {
-    if ((section & (INFO_SECTIONS - 1)) == 0) {
-      store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at), INFO);
-      at++;
-    }
-    store32(arena + (section << 2), addressOf(at), DIRECTORY);
-    at += TABLE_FRAMES;
+/** Frames of the tables that an arena of `frames` frames needs beyond those that one of `present` frames has. */
+function tablesFor(frames: u32, present: u32): u32 {
+  let sum: u32 = 0;
+  for (let section = sectionsOf(present); section < sectionsOf(frames); section++) sum += tableFrames(section);
+  return sum;
+}
+
+/** Makes the frames from `at` on the tables of `section`. P6 */
+function layTable(section: u32, at: u32): void {
+  const length = tableFrames(section);
+  store32(arena + (section << 2), addressOf(at), DIRECTORY);
+  if (length != TABLE_FRAMES) store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at + TABLE_FRAMES), INFO);
+  count(META, length);
+}
+
+/** Names the first frame of tables as such, once there is a descriptor for it. */
+function nameTable(at: u32, length: u32): void {
+  store32(descriptorOf(at), KIND_META, OWNER);
+  store32(descriptorOf(at), length, LENGTH);
+}
+
+/** Makes `length` frames from `frame` on free. P1 P2 P3 P4 */
+function release(frame: u32, length: u32): void {
+  if (length == 0) return;
+  markFree(frame, length);
+  raise(frame, length);
+  count(FREE, length);
+}
+
+/** Tables of new sections in one block before the new frames, so that these are one run. @returns the first frame after them */
+function layBlock(from: u32, present: u32, frames: u32): u32 {
+  let at = from;
+  for (let section = sectionsOf(present); section < sectionsOf(frames); section++) {
+    layTable(section, at);
+    at += tableFrames(section);
   }
-  if (at != first) claimMeta(first, at - first);
+  if (at != from) nameTable(from, at - from);
   return at;
 }
 
-/** Books frames that hold tables. */
-function claimMeta(frame: u32, length: u32): void {
-  const descriptor = descriptorOf(frame);
-  store32(descriptor, KIND_META, OWNER);
-  store32(descriptor, length, LENGTH);
-  count(META, length);
+/** The frame at which the tables of `section` lie by the rule of growth. */
+function regularPlace(section: u32): u32 {
+  return (section << SECTION_SHIFT) + frameOf(tables);
 }
 
 /**
  * Makes the arena `frames` frames long. Those from `from` on are new memory, all zeros; those between the present end and
- * `from` belong to somebody else. P3 P4 P5
+ * `from` belong to somebody else. The tables of new sections go where the rule says, inside the new frames, or before them all:
+ * when the rule's places are not there, and when `whole` asks for the new frames as one run. P1 P2 P3 P4 P5 P6
  */
-function extendTo(from: u32, frames: u32): void {
+function extendTo(from: u32, frames: u32, whole: bool): void {
   const present = load32(control, FRAMES);
+  const first = sectionsOf(present);
+  const end = sectionsOf(frames);
   store32(control, frames, FRAMES);
   count(HOLES, from - present);
-  const first = layTables(from, present, frames);
-  markFree(first, frames - first);
-  raise(first, frames - first);
-  count(FREE, frames - first);
+  if (first == end) {
+    release(from, frames - from);
+  } else if (whole || spread != SECTION_SHIFT + FRAME_SHIFT || regularPlace(first) < from || regularPlace(end - 1) + TABLE_FRAMES + 1 > frames) {
+    const at = layBlock(from, present, frames);
+    release(at, frames - at);
+  } else {
+    for (let section = first; section < end; section++) layTable(section, regularPlace(section));
+    let at = from;
+    for (let section = first; section < end; section++) {
+      const place = regularPlace(section);
+      nameTable(place, tableFrames(section));
+      release(at, place - at);
+      at = place + tableFrames(section);
+    }
+    release(at, frames - at);
+  }
 }
 
 /** Frames from the arena's beginning to the end of the memory. */
@@ -412,36 +465,23 @@ function memoryFrames(): u32 {
   return memoryPages() * PAGE_FRAMES - (arena >>> FRAME_SHIFT);
 }
 
-/** Length of the arena, at least `frames`, whose end is the end of a page of the memory. */
-function toPageEnd(frames: u32): u32 {
-  return alignUp(frames, PAGE_FRAMES);
-}
-
 /** Grows memory and arena so that the arena is `frames` frames long. */
-function growTo(from: u32, frames: u32): bool {
+function growTo(from: u32, frames: u32, whole: bool): bool {
   if (!memoryGrow((frames - from) / PAGE_FRAMES)) return false;
   count(GROWTHS, 1);
-  extendTo(from, frames);
+  extendTo(from, frames, whole);
   return true;
 }
 
-/**
- * Frames that an arena of `frames` frames would still lack for a free run of `length` frames at its end and for `more` free
- * frames in all, new memory beginning at `from`. New tables come first, so they part the new frames from free ones before them.
- */
-function lack(frames: u32, from: u32, length: u32, more: u32): u32 {
-  const present = load32(control, FRAMES);
-  const tables = tablesFor(frames, present);
-  const fresh = frames - from > tables ? frames - from - tables : 0;
-  const tail = tables == 0 && from == present ? from - startOfFree(from, from > length ? from - length : 0) : 0;
-  const missing = more > fresh ? more - fresh : 0;
-  const short = length > fresh + tail ? length - fresh - tail : 0;
-  return short > missing ? short : missing;
+/** Free frames at the arena's end, counted up to `enough`. */
+function tail(present: u32, enough: u32): u32 {
+  return present - startOfFree(present, present > enough ? present - enough : 0);
 }
 
 /**
- * Grows the arena so that `length` frames in a row can be had, what is kept back left aside. A step is a 64th of the arena at
- * least: growth costs about the same whatever the step, and a 64th wastes little.
+ * Grows the arena towards a free run of `length` frames, what is kept back left aside; the caller looks for the run and asks again
+ * if a new section's tables parted it. A step is a 64th of the arena at least: growth costs about the same whatever the step, and
+ * a 64th wastes little.
  *
  * @returns whether it grew; not beyond MAXIMUM, and not when the engine refuses
  */
@@ -450,18 +490,18 @@ function growFor(length: u32): bool {
   const maximum = load32(control, MAXIMUM);
   const from = memoryFrames();
   if (present == maximum || from < present || from >= maximum) return false;
+  const whole = length > SECTION_FRAMES >>> 1;
   const wanted = length + load32(control, KEEP);
   const free = load32(control, FREE);
-  const more = wanted > free ? wanted - free : 0;
-  let least = toPageEnd(from + 1);
-  for (let short = lack(least, from, length, more); short != 0; short = lack(least, from, length, more)) {
-    if (least > maximum) return false;
-    least = toPageEnd(least + short);
-  }
+  const more = wanted > free ? wanted - free : 1;
+  const missing = length - (from == present && !whole ? tail(present, length) : 0);
+  let least = from + (missing > more ? missing : more);
+  if (whole) least += tablesFor(least + 2 * TABLE_FRAMES, present);
   if (least > maximum) return false;
-  const ample = toPageEnd(from + (present >>> 6));
-  if (ample > least && ample <= maximum && lack(ample, from, length, more) == 0 && growTo(from, ample)) return true;
-  return growTo(from, least);
+  least = alignUp(least, PAGE_FRAMES);
+  const ample = alignUp(from + (present >>> 6), PAGE_FRAMES);
+  if (ample > least && ample <= maximum && growTo(from, ample, whole)) return true;
+  return growTo(from, least, whole);
 }
 
 /**
@@ -474,15 +514,17 @@ function growFor(length: u32): bool {
  */
 export function layArena(frames: u32, maximum: u32, records: u32, fresh: bool): u32 {
   const first = (DIRECTORY >>> FRAME_SHIFT) + 1;
-  if (frames < first + records + tablesFor(frames, 0) + 1) return 0;
-  if (!fresh) zero(arena + CONTROL, ((first + records + tablesFor(frames, 0)) << FRAME_SHIFT) - CONTROL);
+  const before = first + records;
+  if (frames < before + tablesFor(frames, 0) + 1) return 0;
+  if (!fresh) zero(arena + CONTROL, ((before + tablesFor(frames, 0)) << FRAME_SHIFT) - CONTROL);
+  for (let section: u32 = 0; section < SECTIONS_MAX; section++) store32(arena + (section << 2), NO_TABLE, DIRECTORY);
   store32(control, frames, FRAMES);
   store32(control, maximum, MAXIMUM);
-  const begin = layTables(first + records, 0, frames);
-  claimMeta(0, first + records);
-  markFree(begin, frames - begin);
-  raise(begin, frames - begin);
-  count(FREE, frames - begin);
+  store32(control, frames < maximum && frames <= SECTION_FRAMES ? SECTION_SHIFT + FRAME_SHIFT : TABLE_SHIFT, SPREAD);
+  const begin = layBlock(before, 0, frames);
+  count(META, before);
+  nameTable(0, before);
+  release(begin, frames - begin);
   return addressOf(first);
 }
 
@@ -506,9 +548,4 @@ export function freeRuns(order: u32): u32 {
 /** Whether an existing frame is free. */
 export function isFree(frame: u32): bool {
   return (word(frame >>> 5) & (1 << (frame & 31))) != 0;
-}
-
-/** Kind of the frame, and the record of its cache if it belongs to a slab. */
-export function ownerOf(frame: u32): u32 {
-  return frame < load32(control, FRAMES) ? load32(descriptorOf(frame), OWNER) : KIND_NONE;
 }

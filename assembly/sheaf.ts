@@ -10,7 +10,7 @@
  * with `flush`. Without memory for a sheaf, or in checks mode, a cache works on its slabs directly.
  *
  * Invariants
- *   F1  FLOOR <= TOP <= CEILING == FLOOR + 4 SHEAF, or all three are 0
+ *   F1  TOP == CEILING - 4 SHEAF + 4 n for a main sheaf of n objects, NEWEST == 0 <=> n == 0; or TOP, NEWEST, CEILING are 0
  *   F2  SPARED is 0 or SHEAF; the BARN_COUNT sheaves of the barn hold SHEAF objects each
  *   F3  objects in sheaves are "in use" for their slabs: live objects == USED - objects in sheaves and barn
  *   F4  the fast halves answer 0 and change nothing unless they did all there was to do
@@ -19,7 +19,6 @@
  */
 import { divide, load32, lock, multiply, store32, unlock, zero } from "./heap";
 import {
-  arena,
   BAD_CACHE,
   BAD_DOUBLE,
   BAD_FOREIGN,
@@ -33,13 +32,9 @@ import {
   CEILING,
   CPUS,
   control,
-  DESCRIPTOR_SHIFT,
-  DIRECTORY,
   DRAINS,
   FLAG_CHECKS,
   FLAGS,
-  FLOOR,
-  FRAME_SHIFT,
   FREE,
   HEAD,
   HEAD_SIZE,
@@ -50,24 +45,24 @@ import {
   KIND_MASK,
   KIND_NONE,
   KIND_SLAB,
+  NEWEST,
   LOCK,
   OK,
   OLDER,
-  OWNER,
   RECORDS,
   REFILLS,
-  SECTION_MASK,
-  SECTION_SHIFT,
   SHEAF,
   SHEAF_LINK,
   SHEAF_SLOTS,
+  BIG_SHEAF_SLOTS,
+  BIG_SHEAVES,
   SHEAVES,
   SPARE,
   SPARED,
   TOP,
   USED,
 } from "./layout";
-import { frameOf, owns, ownerOf } from "./page";
+import { ownerAt, owns } from "./page";
 import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
@@ -78,27 +73,23 @@ const SHEAF_LEAST: u32 = 2;
 
 /** Pops the newest object of the main sheaf. @returns its address, or 0 when the sheaf is empty. F4 */
 export function pop(head: u32): u32 {
-  const top = load32(head, TOP);
-  if (top == load32(head, FLOOR)) return 0;
-  store32(head, top - 4, TOP);
-  return load32(top - 4, 0);
+  const object = load32(head, NEWEST);
+  if (object == 0) return 0;
+  const top = load32(head, TOP) - 4;
+  store32(head, top, TOP);
+  store32(head, load32(top, 0), NEWEST);
+  return object;
 }
 
 /** Pushes an object, unless the main sheaf is full or has just been given this very object. @returns whether it did. F4 */
 export function push(head: u32, object: u32): bool {
   const top = load32(head, TOP);
-  if (top == load32(head, CEILING) || load32(top - 4, 0) == object) return false;
-  store32(top, object, 0);
+  const newest = load32(head, NEWEST);
+  if (top == load32(head, CEILING) || newest == object) return false;
+  store32(top, newest, 0);
   store32(head, top + 4, TOP);
+  store32(head, object, NEWEST);
   return true;
-}
-
-/** OWNER of the frame that `address` lies in, wherever that is; KIND_NONE outside the arena. */
-export function ownerAt(address: u32): u32 {
-  const offset = (address - arena) >>> 0;
-  const table = load32(arena + ((offset >>> (FRAME_SHIFT + SECTION_SHIFT)) << 2), DIRECTORY);
-  if (table == 0) return KIND_NONE;
-  return load32(table + (((offset >>> FRAME_SHIFT) & SECTION_MASK) << DESCRIPTOR_SHIFT), OWNER);
 }
 
 /** The quick half of `cacheAlloc`. F4 */
@@ -113,36 +104,55 @@ export function cacheFreeFast(cache: u32, object: u32): bool {
 
 // sheaves
 
+/** The cache that the sheaves of `cache` come from. */
+function sheavesFor(cache: u32): u32 {
+  return load32(cache, SHEAF) > SHEAF_SLOTS ? load32(control, BIG_SHEAVES) : load32(control, SHEAVES);
+}
+
 /** Takes an empty sheaf. @returns its floor, or 0 without memory */
-function newSheaf(): u32 {
-  const sheaves = load32(control, SHEAVES);
-  const sheaf = takeOne(sheaves);
+function newSheaf(cache: u32): u32 {
+  const sheaf = takeOne(sheavesFor(cache));
   if (sheaf == 0) return 0;
   store32(sheaf, 0, 0);
   return sheaf + SHEAF_LINK;
 }
 
 /** Gives an empty sheaf back. */
-function dropSheaf(floor: u32): void {
-  const sheaves = load32(control, SHEAVES);
+function dropSheaf(cache: u32, floor: u32): void {
+  const sheaves = sheavesFor(cache);
   const head = headOf(sheaves);
   store32(head, floor - SHEAF_LINK, HAND);
   putObjects(sheaves, head + HAND, 1);
 }
 
-/** Makes the sheaf at `floor`, which holds `length` objects, the main one. F1 */
-function setMain(cache: u32, head: u32, floor: u32, length: u32): void {
-  store32(head, floor, FLOOR);
-  store32(head, floor + (length << 2), TOP);
-  store32(head, floor + (load32(cache, SHEAF) << 2), CEILING);
+/** Address of the main sheaf's first slot; 0 while there is none. */
+function floorOf(cache: u32, head: u32): u32 {
+  const ceiling = load32(head, CEILING);
+  return ceiling == 0 ? 0 : ceiling - (load32(cache, SHEAF) << 2);
 }
 
-/** Exchanges main and spare sheaf; the main one holds `length` objects, 0 or all. F1 F2 */
-function exchange(cache: u32, head: u32, length: u32): void {
-  const main = load32(head, FLOOR);
+/** Makes the sheaf at `floor`, empty or full, the main one. F1 */
+function setMain(cache: u32, head: u32, floor: u32, length: u32): void {
+  store32(head, floor + (length << 2), TOP);
+  store32(head, length == 0 ? 0 : load32(floor, 0), NEWEST);
+  store32(head, floor + (load32(cache, SHEAF) << 2), CEILING);
+  store32(floor, 0, 0);
+}
+
+/** Exchanges main and spare sheaf; the main one is full or empty. F1 F2 */
+function exchange(cache: u32, head: u32): void {
+  const main = floorOf(cache, head);
+  const newest = load32(head, NEWEST);
   setMain(cache, head, load32(head, SPARE), load32(head, SPARED));
+  store32(main, newest, 0);
   store32(head, main, SPARE);
-  store32(head, length, SPARED);
+  store32(head, newest == 0 ? 0 : load32(cache, SHEAF), SPARED);
+}
+
+/** Writes the newest object of the main sheaf into slot 0, so that its objects are an array. @returns how many there are */
+function fold(head: u32, floor: u32): u32 {
+  store32(floor, load32(head, NEWEST), 0);
+  return (load32(head, TOP) - floor) >>> 2;
 }
 
 /** Takes a full sheaf from the barn. @returns its floor, or 0 */
@@ -174,57 +184,65 @@ function enterBarn(cache: u32, floor: u32): bool {
 /** Fills the empty main sheaf, from the nearest place that has something. @returns whether there is anything to pop now */
 function refill(cache: u32, head: u32): bool {
   const capacity = load32(cache, SHEAF);
-  if (load32(head, FLOOR) == 0) {
-    const sheaf = newSheaf();
+  if (load32(head, CEILING) == 0) {
+    const sheaf = newSheaf(cache);
     if (sheaf == 0) return false;
     setMain(cache, head, sheaf, 0);
   }
   if (load32(head, SPARED) != 0) {
-    exchange(cache, head, 0);
+    exchange(cache, head);
     return true;
   }
   const full = leaveBarn(cache);
   if (full != 0) {
-    if (load32(head, SPARE) != 0) dropSheaf(load32(head, SPARE));
+    if (load32(head, SPARE) != 0) dropSheaf(cache, load32(head, SPARE));
     store32(head, full, SPARE);
     store32(head, capacity, SPARED);
-    exchange(cache, head, 0);
+    exchange(cache, head);
     return true;
   }
-  const taken = takeObjects(cache, load32(head, FLOOR), capacity);
-  store32(head, load32(head, FLOOR) + (taken << 2), TOP);
+  return fill(cache, head, capacity);
+}
+
+/** Fills the empty main sheaf from the slabs, all slots but one. @returns whether they had anything. F1 */
+function fill(cache: u32, head: u32, capacity: u32): bool {
+  const floor = load32(head, TOP);
+  const taken = takeObjects(cache, floor + 4, capacity - 1);
+  const top = floor + (taken << 2);
+  store32(head, top, TOP);
+  store32(head, taken == 0 ? 0 : load32(top, 0), NEWEST);
   return taken != 0;
 }
 
 /** Makes room in the full main sheaf, or a main sheaf if there is none. @returns false without memory for one */
 function drain(cache: u32, head: u32): bool {
   const capacity = load32(cache, SHEAF);
-  const main = load32(head, FLOOR);
+  const main = floorOf(cache, head);
   if (main == 0) {
-    const sheaf = newSheaf();
+    const sheaf = newSheaf(cache);
     if (sheaf == 0) return false;
     setMain(cache, head, sheaf, 0);
     return true;
   }
-  if (load32(head, SPARE) == 0) store32(head, newSheaf(), SPARE);
+  if (load32(head, SPARE) == 0) store32(head, newSheaf(cache), SPARE);
   const spare = load32(head, SPARE);
   if (spare == 0) {
-    putObjects(cache, main, capacity);
-    store32(head, main, TOP);
+    putObjects(cache, main, fold(head, main));
+    setMain(cache, head, main, 0);
     return true;
   }
   if (load32(head, SPARED) != 0) emptySpare(cache, head, spare, capacity);
-  exchange(cache, head, capacity);
+  exchange(cache, head);
   return true;
 }
 
 /** Brings the full spare sheaf into the barn, or its objects back to their slabs. F2 */
 function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
-  const fresh = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf() : 0;
+  const fresh = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf(cache) : 0;
   if (fresh != 0 && enterBarn(cache, spare)) {
     store32(head, fresh, SPARE);
   } else {
-    if (fresh != 0) dropSheaf(fresh);
+    if (fresh != 0) dropSheaf(cache, fresh);
     putObjects(cache, spare, capacity);
   }
   store32(head, 0, SPARED);
@@ -234,6 +252,12 @@ function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
 function takeOne(cache: u32): u32 {
   const head = headOf(cache);
   return takeObjects(cache, head + HAND, 1) != 0 ? load32(head, HAND) : 0;
+}
+
+/** Gives one object to the slabs, past the sheaves. @returns OK, or why it was refused */
+function putOne(cache: u32, head: u32, object: u32): u32 {
+  store32(head, object, HAND);
+  return putChecked(cache, head + HAND);
 }
 
 function bump(head: u32, offset: u32): void {
@@ -270,19 +294,18 @@ export function cacheFree(cache: u32, object: u32): u32 {
 /** Why `address`, which is in no frame of a slab, can not be freed. */
 export function blame(address: u32): u32 {
   if (!owns(address)) return BAD_FOREIGN;
-  return ownerOf(frameOf(address)) == KIND_NONE ? BAD_FREE : BAD_KIND;
+  return ownerAt(address) == KIND_NONE ? BAD_FREE : BAD_KIND;
 }
 
 /** The slow half of a free: the address lies in a slab of `cache`, whose main sheaf did not take it. */
 export function freeSlow(cache: u32, object: u32): u32 {
   const head = headOf(cache);
   bump(head, DRAINS);
-  if (load32(cache, SHEAF) == 0) return putChecked(cache, object);
+  if (load32(cache, SHEAF) == 0) return putOne(cache, head, object);
   const status = checkObject(cache, object, false);
   if (status != OK) return status;
-  const top = load32(head, TOP);
-  if (top != load32(head, FLOOR) && load32(top - 4, 0) == object) return BAD_DOUBLE;
-  if (!drain(cache, head)) return putChecked(cache, object);
+  if (load32(head, NEWEST) == object) return BAD_DOUBLE;
+  if (!drain(cache, head)) return putOne(cache, head, object);
   push(head, object);
   return OK;
 }
@@ -290,24 +313,24 @@ export function freeSlow(cache: u32, object: u32): u32 {
 /** Empties this cpu's sheaves of the cache and the barn into the slabs and gives the sheaves back. */
 export function flush(cache: u32): void {
   const head = headOf(cache);
-  const main = load32(head, FLOOR);
+  const main = floorOf(cache, head);
   if (main != 0) {
-    putObjects(cache, main, (load32(head, TOP) - main) >>> 2);
-    dropSheaf(main);
+    putObjects(cache, main, fold(head, main));
+    dropSheaf(cache, main);
   }
   const spare = load32(head, SPARE);
   if (spare != 0) {
     putObjects(cache, spare, load32(head, SPARED));
-    dropSheaf(spare);
+    dropSheaf(cache, spare);
   }
   store32(head, 0, TOP);
-  store32(head, 0, FLOOR);
+  store32(head, 0, NEWEST);
   store32(head, 0, CEILING);
   store32(head, 0, SPARE);
   store32(head, 0, SPARED);
   for (let full = leaveBarn(cache); full != 0; full = leaveBarn(cache)) {
     putObjects(cache, full, load32(cache, SHEAF));
-    dropSheaf(full);
+    dropSheaf(cache, full);
   }
 }
 
@@ -325,7 +348,7 @@ export function sheaved(cache: u32): u32 {
   const cpus = load32(control, CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const head = cache + HEAD + cpu * HEAD_STRIDE;
-    objects += ((load32(head, TOP) - load32(head, FLOOR)) >>> 2) + load32(head, SPARED);
+    objects += ((load32(head, TOP) - floorOf(cache, head)) >>> 2) + load32(head, SPARED);
   }
   return objects;
 }
@@ -346,7 +369,7 @@ export function recordBytes(cpus: u32): u32 {
 export function sheafFor(size: u32): u32 {
   if ((load32(control, FLAGS) & FLAG_CHECKS) != 0) return 0;
   const objects = divide(SHEAF_GOODS, size);
-  if (objects > SHEAF_SLOTS) return SHEAF_SLOTS;
+  if (objects > BIG_SHEAF_SLOTS) return BIG_SHEAF_SLOTS;
   return objects < SHEAF_LEAST ? SHEAF_LEAST : objects;
 }
 

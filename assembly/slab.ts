@@ -149,10 +149,10 @@ function birth(cache: u32): u32 {
 }
 
 /** Gives a slab that is on no list and has no object in use back to the page layer. S3 */
-function death(cache: u32, slab: u32): void {
+function death(cache: u32, slab: u32, descriptor: u32): void {
   const frames = load32(cache, SLAB_FRAMES);
-  const frame = frameOf(slab);
-  for (let i: u32 = 0; i < frames; i++) store32(descriptorOf(frame + i), KIND_NONE, OWNER);
+  store32(descriptor, KIND_NONE, OWNER);
+  for (let i: u32 = 1; i < frames; i++) store32(descriptorOf(frameOf(slab) + i), KIND_NONE, OWNER);
   giveRun(slab, frames, SLABS);
   addTo(cache, 0 - 1, COUNT);
   addTo(cache, 1, DIED);
@@ -278,42 +278,50 @@ export function checkObject(cache: u32, address: u32, walk: bool): u32 {
   return walk && isListed(cache, slab, state, index) ? BAD_DOUBLE : OK;
 }
 
-/** Gives a checked object back to its slab, and an empty slab back to the page layer. S1 S2 S3 */
-function putObject(cache: u32, object: u32): void {
-  const slab = slabOf(descriptorAt(object), object) >>> 0;
-  const descriptor = descriptorAt(slab);
-  const state = load32(descriptor, STATE);
-  const inUse = inUseOf(state);
-  const full = inUse == load32(cache, CAPACITY);
-  addTo(cache, 0 - 1, USED);
-  if (inUse == 1) {
-    if (!full) unlink(cache, descriptor);
-    death(cache, slab);
-    return;
-  }
-  store32(object, firstOf(state), 0);
-  store32(descriptor, pack(indexOf(cache, object - slab) + 1, inUse - 1, freshOf(state)), STATE);
-  if (full) link(cache, slab, descriptor);
-}
-
-/** Gives `length` objects back whose addresses stand at `from`; those that are none are noted and left out. */
+/**
+ * Gives `length` objects back whose addresses stand at `from`, all in slabs of the cache, to their slabs, and empty slabs to the
+ * page layer. Addresses where no live object begins, as far as a slab can tell without a walk, are noted and left out.
+ * S1 S2 S3
+ */
 export function putObjects(cache: u32, from: u32, length: u32): void {
   lock(cache, LOCK);
+  const capacity = load32(cache, CAPACITY);
+  const shift = load32(cache, SHIFT);
+  const inverse = load32(cache, INVERSE);
+  let put: u32 = 0;
   for (const end = from + (length << 2); from != end; from += 4) {
     const object = load32(from, 0);
-    const status = checkObject(cache, object, false);
-    if (status == OK) putObject(cache, object);
-    else noteMisuse(status, object);
+    let descriptor = descriptorAt(object);
+    let slab = (object & ~FRAME_MASK) >>> 0;
+    if ((load32(descriptor, OWNER) & KIND_BODY) != 0) {
+      slab = load32(descriptor, SLAB);
+      descriptor = descriptorAt(slab);
+    }
+    const offset = object - slab;
+    const index = multiply(offset >>> shift, inverse);
+    const state = load32(descriptor, STATE);
+    if (index >= freshOf(state) || inUseOf(state) == 0 || firstOf(state) == index + 1 || (offset & ((1 << shift) - 1)) != 0) {
+      noteMisuse(checkObject(cache, object, false), object);
+      continue;
+    }
+    put++;
+    if (inUseOf(state) == 1) {
+      if (capacity != 1) unlink(cache, descriptor);
+      death(cache, slab, descriptor);
+      continue;
+    }
+    store32(object, firstOf(state), 0);
+    store32(descriptor, pack(index + 1, inUseOf(state) - 1, freshOf(state)), STATE);
+    if (inUseOf(state) == capacity) link(cache, slab, descriptor);
   }
+  addTo(cache, 0 - put, USED);
   unlock(cache, LOCK);
 }
 
-/** Gives one object back after every check that there is. @returns OK or why not */
-export function putChecked(cache: u32, object: u32): u32 {
-  lock(cache, LOCK);
-  const status = checkObject(cache, object, true);
-  if (status == OK) putObject(cache, object);
-  unlock(cache, LOCK);
+/** Gives the object at the address that stands at `from` back after every check that there is. @returns OK or why not */
+export function putChecked(cache: u32, from: u32): u32 {
+  const status = checkObject(cache, load32(from, 0), true);
+  if (status == OK) putObjects(cache, from, 1);
   return status;
 }
 
