@@ -27,6 +27,11 @@ export const TraceCode = {
 } as const;
 export type TraceCode = (typeof TraceCode)[keyof typeof TraceCode];
 
+/** A trace that is not valid: which one, and what was found where something else was expected. */
+export function traceFault(code: TraceCode, name: string, message: string): RingfenceError {
+  return new RingfenceError(code, `${name}: ${message}`);
+}
+
 /** The promises of an allocator, see model.ts. */
 export type Promised = "sound" | "private" | "complete" | "quiescent";
 
@@ -42,23 +47,29 @@ export const ModelCode = {
   answer: "ERR_RINGFENCE_MODEL_ANSWER",
 } as const;
 
-/** A trace that is not valid: which one, and what was found where something else was expected. */
-export function traceFault(code: TraceCode, name: string, message: string): RingfenceError {
-  return new RingfenceError(code, `${name}: ${message}`);
+/** A replay that went wrong. The library itself never throws it: it is about the library. */
+export class ReplayFault extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ReplayFault";
+    this.code = code;
+  }
 }
 
 /** An allocator that broke a promise. */
-export function promiseBroken(promise: Promised, message: string): RingfenceError {
-  return new RingfenceError(ModelCode[promise], `not ${promise}: ${message}`);
+export function promiseBroken(promise: Promised, message: string): ReplayFault {
+  return new ReplayFault(ModelCode[promise], `not ${promise}: ${message}`);
 }
 
 /** An allocator whose answer contradicts the calls that were made. */
-export function wrongAnswer(message: string): RingfenceError {
-  return new RingfenceError(ModelCode.answer, message);
+export function wrongAnswer(message: string): ReplayFault {
+  return new ReplayFault(ModelCode.answer, message);
 }
 
 /** Says in which record of a trace an allocator failed; what it threw by itself counts as a wrong answer. */
-export function inRecord(error: unknown, where: string): RingfenceError {
-  if (error instanceof RingfenceError) return new RingfenceError(error.code, `${where}: ${error.message}`);
-  return new RingfenceError(ModelCode.answer, `${where}: the allocator threw ${error}`, { cause: error });
+export function inRecord(error: unknown, where: string): ReplayFault {
+  if (error instanceof ReplayFault) return new ReplayFault(error.code, `${where}: ${error.message}`);
+  return new ReplayFault(ModelCode.answer, `${where}: the allocator threw ${error}`, { cause: error });
 }

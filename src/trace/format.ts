@@ -11,7 +11,7 @@ import { surveyRecords, type TraceSurvey } from "./survey.js";
 /** A valid trace. Record i is the words 3i, 3i + 1 and 3i + 2 of `records`. */
 export interface Trace extends TraceSurvey {
   name: string;
-  records: Uint32Array<ArrayBuffer>;
+  records: Uint32Array;
   operations: number;
   slots: number;
 }

@@ -9,7 +9,7 @@ import { promiseBroken } from "./fault.js";
 
 /**
  * Takes `bytes` in blocks of `size` and gives them back, in another order. To be called when nothing is live.
- * @throws RingfenceError when a block is refused
+ * @throws ReplayFault when a block is refused
  */
 export function checkRefill(heap: CheckedHeap, size: number, bytes: number): void {
   const wanted = Math.floor(bytes / size);

@@ -21,7 +21,7 @@ export interface ReplayHooks {
 
 const RECORDS_PER_PROGRESS = 1 << 15;
 
-/** Replays a trace under the eyes of the model. @throws RingfenceError at the first broken promise, naming the record */
+/** Replays a trace under the eyes of the model. @throws ReplayFault at the first broken promise, naming the record */
 export function replayChecked(heap: CheckedHeap, trace: Trace, hooks: ReplayHooks = {}): Uint32Array {
   const addresses = new Uint32Array(trace.slots);
   for (let record = 0; record < trace.operations; record++) {
