@@ -14,6 +14,8 @@ export interface RandomTraceOptions {
   largest?: number;
 }
 
+const SLOTS = 64;
+
 /** @returns a source of numbers from 0 up to but not including `bound` (mulberry32) */
 export function randomSource(seed: number): (bound: number) => number {
   let state = seed | 0;
@@ -25,7 +27,12 @@ export function randomSource(seed: number): (bound: number) => number {
   };
 }
 
-export function randomTrace({ seed, operations, slots = 64, largest = 4096 }: RandomTraceOptions): Trace {
+export function randomTrace(options: RandomTraceOptions): Trace {
+  const { seed, slots = SLOTS } = options;
+  return parseTrace(encodeTrace(randomRecords(options), slots), `random-${seed}`);
+}
+
+export function randomRecords({ seed, operations, slots = SLOTS, largest = 4096 }: RandomTraceOptions): TraceRecord[] {
   const random = randomSource(seed);
   const isFilled = new Array<boolean>(slots).fill(false);
   const records: TraceRecord[] = [];
@@ -40,7 +47,7 @@ export function randomTrace({ seed, operations, slots = 64, largest = 4096 }: Ra
     else if (grows) records.push(filling(random, slot, largest));
     isFilled[slot] = grows;
   }
-  return parseTrace(encodeTrace(records, slots), `random-${seed}`);
+  return records;
 }
 
 function filling(random: (bound: number) => number, slot: number, largest: number): TraceRecord {
