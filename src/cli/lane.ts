@@ -36,8 +36,9 @@ export interface Inspection {
   refused: number;
   /** The memory's length when the last record was done, in bytes. A memory never shrinks. */
   highWaterBytes: number;
-  /** Slabs, and classes that have any, when the most bytes were live. */
+  /** Slabs of all caches when the most bytes were live. */
   slabs: number;
+  /** Size classes of kmalloc that the trace has used. */
   classes: number;
   /** The memory when the last record was done, and when everything was given back. */
   prints: MemoryPrint[];
@@ -69,38 +70,40 @@ function inspectChecked(ram: Ram, { trace, maximum }: LaneTask, progress: Progre
   const heap = new CheckedHeap(ram, { overheadBytes: OVERHEAD_FLOOR + maximum * OVERHEAD_SHARE });
   const misuses: string[] = [];
   ram.on("misuse", (report) => misuses.push(JSON.stringify(report)));
-  let use = slabUse(ram);
+  let slabs = 0;
   const atPeak = () => {
-    use = slabUse(ram);
+    slabs = slabsOf(ram);
   };
   const addresses = replayChecked(heap, trace, { progress, atPeak });
   const highWaterBytes = ram.memory.buffer.byteLength;
+  const classes = classesOf(ram);
   const prints = [printOf(ram.memory)];
   releaseAll(addresses, (address) => heap.free(address));
   checkNothingLost(ram, heap);
   if (misuses.length > 0) throw wrongAnswer(`the ram reported misuse where there was none: ${misuses[0]}`);
   prints.push(printOf(ram.memory));
-  return { checks: heap.model.checks, refused: heap.refusals, highWaterBytes, ...use, prints };
+  return { checks: heap.model.checks, refused: heap.refusals, highWaterBytes, slabs, classes, prints };
 }
 
 function inspectPlain(ram: Ram, { trace }: LaneTask, progress: Progress): Inspection {
   const addresses = new Uint32Array(trace.slots);
   const afterPeak = Math.min(trace.operations, trace.peakRecord + 1) * WORDS_PER_RECORD;
   let refused = replayPlain(ram, trace.records.subarray(0, afterPeak), addresses);
-  const use = slabUse(ram);
+  const slabs = slabsOf(ram);
   refused += replayPlain(ram, trace.records.subarray(afterPeak), addresses);
   const highWaterBytes = ram.memory.buffer.byteLength;
+  const classes = classesOf(ram);
   const prints = [printOf(ram.memory)];
   releaseAll(addresses, (address) => ram.kfree(address));
   prints.push(printOf(ram.memory));
   progress(trace.operations);
-  return { checks: 0, refused, highWaterBytes, ...use, prints };
+  return { checks: 0, refused, highWaterBytes, slabs, classes, prints };
 }
 
-function slabUse(ram: Ram): { slabs: number; classes: number } {
-  const held = ram.slabinfo().filter(({ slabs }) => slabs > 0);
-  return { slabs: held.reduce((sum, { slabs }) => sum + slabs, 0), classes: held.length };
-}
+const slabsOf = (ram: Ram): number => ram.slabinfo().reduce((sum, { slabs }) => sum + slabs, 0);
+
+const classesOf = (ram: Ram): number =>
+  ram.slabinfo().filter(({ kind, born }) => kind === "kmalloc" && born > 0).length;
 
 /** A lane to be timed. */
 export class TimedLane {

@@ -22,28 +22,28 @@ const REFILL = 0.9;
 /** To be called when nothing is live. @throws ReplayFault when something is missing */
 export function checkNothingLost(ram: Ram, heap: CheckedHeap): void {
   ram.shrink();
-  const { size } = ram;
-  const free = freeFramesOf(ram);
-  checkNoSlabs(ram);
+  const { free, size } = ram.meminfo();
+  checkNothingHeld(ram);
   takeAllFrames(ram, free);
   for (const blockSize of OTHER_SIZES) checkRefill(heap, blockSize, free * FRAME_SIZE * REFILL);
   ram.shrink();
-  const left = freeFramesOf(ram);
-  if (left !== free) throw promiseBroken("quiescent", `${free} frames were free; taken and given back, ${left} are`);
-  if (ram.size !== size)
-    throw promiseBroken("quiescent", `the ram grew from ${size} to ${ram.size} bytes for what it had`);
+  checkNothingHeld(ram);
+  const after = ram.meminfo();
+  if (after.free !== free)
+    throw promiseBroken("quiescent", `${free} frames were free; had and given back, ${after.free} are`);
+  if (after.size !== size)
+    throw promiseBroken("quiescent", `the ram grew from ${size} to ${after.size} bytes for what it had`);
   checkValid(ram);
 }
 
-function freeFramesOf(ram: Ram): number {
-  return ram.meminfo().freeFrames;
-}
-
-function checkNoSlabs(ram: Ram): void {
-  const held = ram.slabinfo().filter(({ slabs }) => slabs > 0);
-  if (held.length === 0) return;
-  const names = held.map(({ name, slabs }) => `${name} (${slabs})`).join(", ");
-  throw promiseBroken("quiescent", `after the last free these caches still hold slabs: ${names}`);
+/** No frame may be in use but those of the tables, and those that another user of the memory has. */
+function checkNothingHeld(ram: Ram): void {
+  const { frames, free, tables, holes } = ram.meminfo();
+  if (free + tables + holes === frames) return;
+  const caches = ram.slabinfo().filter(({ slabs }) => slabs > 0);
+  const names = caches.map(({ name, slabs, live }) => `${name} ${slabs} slabs with ${live} objects`).join(", ");
+  const held = frames - free - tables - holes;
+  throw promiseBroken("quiescent", `after the last free ${held} frames are still in use (${names || "no slabs"})`);
 }
 
 /** Takes every free frame, checks each like a block, and gives them all back. */

@@ -125,12 +125,12 @@ function textOf(report: Report, stdout: NodeJS.WriteStream): string {
 function notesOf({ options, traces }: Report): string[] {
   const passes = options.rounds === 1 ? "one pass" : `median of ${options.rounds} passes`;
   const notes = [
-    `ns/op           ${passes} over a warm ram, called from JavaScript`,
-    "ratio           high water over live peak",
-    "slabs, classes  when the most bytes were live",
+    `ns/op    ${passes} over a warm ram, called from JavaScript`,
+    "ratio    high water over live peak",
+    "slabs    when the most bytes were live",
   ];
   const isRefused = traces.some(({ engines }) => Object.values(engines).some(({ refused }) => refused > 0));
-  if (isRefused) notes.push(`refused         for want of room in a ram of at most ${bytes(options.maximumBytes)}`);
+  if (isRefused) notes.push(`refused  for want of room in a ram of at most ${bytes(options.maximumBytes)}`);
   return notes;
 }
 

@@ -36,9 +36,9 @@ export interface EngineReport {
   highWaterBytes: number | null;
   /** High water over the most bytes that were live. */
   highWaterRatio: number | null;
-  /** Slabs at the time when the most bytes were live. */
+  /** Slabs when the most bytes were live. */
   slabs: number | null;
-  /** Size classes with slabs at that time. */
+  /** Size classes that the trace has used. */
   classes: number | null;
   nsPerOperation: Timing | null;
 }
