@@ -5,6 +5,7 @@
  *   used by  src/ (both engines) and other wasm modules (the C names)
  */
 export { load32 as peek, store32 as poke } from "./heap";
+export { checkArena } from "./check";
 export { bind } from "./layout";
 export { freeRuns, isFree, ownerAt } from "./page";
 export { cacheAlloc, cacheAllocFast, cacheCreate, cacheDestroy, cacheFree, cacheFreeFast, flush, liveObjects, reclaim, sheaved } from "./sheaf";
@@ -15,10 +16,12 @@ export {
   calloc,
   freeFast,
   giveFrames,
+  judge,
   kfree,
   kfreeSlow,
   ksize,
   kzalloc,
+  lengthAt,
   malloc,
   mallocFast,
   realloc,

@@ -23,6 +23,7 @@ import {
   bind,
   CPUS,
   control,
+  FLAG_CHECKS,
   FLAGS,
   FRAME_MASK,
   FRAME_SHIFT,
@@ -141,6 +142,18 @@ export function ksize(address: u32): u32 {
   }
   if (owner != KIND_RUN || (address & FRAME_MASK) != 0) return 0;
   return load32(descriptorOf(frameOf(address)), LENGTH) << FRAME_SHIFT;
+}
+
+/** Whether something that `realloc` and `kfree` take begins at `address`. @returns OK, or why not */
+export function judge(address: u32): u32 {
+  const owner = ownerAt(address);
+  if ((owner & KIND_SLAB) != 0) return checkObject((owner & ~KIND_MASK) >>> 0, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
+  return owner == KIND_RUN && (address & FRAME_MASK) == 0 ? OK : blame(address);
+}
+
+/** Length in frames of the run that begins at `address`. */
+export function lengthAt(address: u32): u32 {
+  return load32(descriptorOf(frameOf(address)), LENGTH);
 }
 
 /** Takes `size` zeroed bytes. */

@@ -272,6 +272,18 @@ export const BAD_DOUBLE: u32 = 5;
 export const BAD_KIND: u32 = 6;
 export const BAD_CHAIN: u32 = 7;
 
+/** What `checkArena` finds broken: one bit for each group of invariants. */
+export const BROKEN_BITMAP: u32 = 1;
+export const BROKEN_SUMMARY: u32 = 2;
+export const BROKEN_FREE: u32 = 4;
+export const BROKEN_BOUND: u32 = 8;
+export const BROKEN_SUM: u32 = 16;
+export const BROKEN_SLAB: u32 = 32;
+export const BROKEN_PARTIAL: u32 = 64;
+export const BROKEN_COUNT: u32 = 128;
+export const BROKEN_CHAIN: u32 = 256;
+export const BROKEN_SHEAF: u32 = 512;
+
 /** "No such frame." */
 export const NONE: u32 = 0xffffffff;
 

@@ -549,3 +549,32 @@ export function freeRuns(order: u32): u32 {
 export function isFree(frame: u32): bool {
   return (word(frame >>> 5) & (1 << (frame & 31))) != 0;
 }
+
+// for check
+
+/** Whether P4 holds for the free run of `length` frames that begins at `frame`. */
+export function boundsHold(frame: u32, length: u32): bool {
+  const section = frame >>> SECTION_SHIFT;
+  const run = length < RUN_CAP ? length : RUN_CAP;
+  return load32(infoOf(section), RUN_MAX) >= run && load32(control + ((section >>> 5) << 2), GROUP_MAX) >= run;
+}
+
+/** Whether P2 holds everywhere. */
+export function summariesHold(): bool {
+  const sections = sectionsOf(load32(control, FRAMES));
+  for (let section: u32 = 0; section < SECTIONS_MAX; section++) {
+    let any: bool = false;
+    if (section < sections) {
+      const info = infoOf(section);
+      for (let index: u32 = 0; index < 32; index++) {
+        const some = load32(info + (index << 2), BITMAP) != 0;
+        if (some != ((load32(info, WORD_BITS) & (1 << index)) != 0)) return false;
+        if (some) any = true;
+      }
+    }
+    const group = load32(control + ((section >>> 5) << 2), SECTION_BITS);
+    if (any != ((group & (1 << (section & 31))) != 0)) return false;
+    if ((group != 0) != ((load32(control, GROUPS) & (1 << (section >>> 5))) != 0)) return false;
+  }
+  return true;
+}

@@ -79,15 +79,15 @@ function descriptorAt(address: u32): u32 {
   return descriptorOf(frameOf(address));
 }
 
-function firstOf(state: u32): u32 {
+export function firstOf(state: u32): u32 {
   return state >>> (2 * STATE_SHIFT);
 }
 
-function inUseOf(state: u32): u32 {
+export function inUseOf(state: u32): u32 {
   return (state >>> STATE_SHIFT) & STATE_MASK;
 }
 
-function freshOf(state: u32): u32 {
+export function freshOf(state: u32): u32 {
   return state & STATE_MASK;
 }
 
@@ -128,6 +128,11 @@ function addTo(cache: u32, change: u32, offset: u32): void {
   store32(cache, load32(cache, offset) + change, offset);
 }
 
+/** OWNER of the first frame of the cache's slabs. */
+export function ownerFor(cache: u32): u32 {
+  return cache + (load32(cache, KIND) == CACHE_INTERNAL ? KIND_INTERNAL : KIND_SLAB);
+}
+
 /** Makes a slab; it is on no list. @returns its address, or 0 when the page layer has no run. S3 S4 */
 function birth(cache: u32): u32 {
   const frames = load32(cache, SLAB_FRAMES);
@@ -135,12 +140,12 @@ function birth(cache: u32): u32 {
   if (slab == 0) return 0;
   const frame = frameOf(slab);
   const descriptor = descriptorOf(frame);
-  const owner = cache | (load32(cache, KIND) == CACHE_INTERNAL ? KIND_INTERNAL : KIND_SLAB);
+  const owner = ownerFor(cache);
   store32(descriptor, owner, OWNER);
   store32(descriptor, 0, STATE);
   for (let i: u32 = 1; i < frames; i++) {
     const body = descriptorOf(frame + i);
-    store32(body, owner | KIND_BODY, OWNER);
+    store32(body, owner + KIND_BODY, OWNER);
     store32(body, slab, SLAB);
   }
   addTo(cache, 1, COUNT);
@@ -288,12 +293,17 @@ export function putObjects(cache: u32, from: u32, length: u32): void {
   const capacity = load32(cache, CAPACITY);
   const shift = load32(cache, SHIFT);
   const inverse = load32(cache, INVERSE);
+  const owner = ownerFor(cache);
   let put: u32 = 0;
   for (const end = from + (length << 2); from != end; from += 4) {
     const object = load32(from, 0);
     let descriptor = descriptorAt(object);
     let slab = (object & ~FRAME_MASK) >>> 0;
-    if ((load32(descriptor, OWNER) & KIND_BODY) != 0) {
+    if (load32(descriptor, OWNER) != owner) {
+      if (load32(descriptor, OWNER) != owner + KIND_BODY) {
+        noteMisuse(BAD_DOUBLE, object);
+        continue;
+      }
       slab = load32(descriptor, SLAB);
       descriptor = descriptorAt(slab);
     }

@@ -11,9 +11,9 @@ import type { HotEnvironment } from "./environment.js";
 
 declare const env: HotEnvironment;
 
-let words = new Uint32Array(0);
-let bytes = new Uint8Array(0);
-let signed = new Int32Array(0);
+let words: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
+let bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
+let signed: Int32Array<ArrayBufferLike> = new Int32Array(0);
 
 env.onBuffer((buffer) => {
   words = new Uint32Array(buffer);

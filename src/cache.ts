@@ -1,0 +1,240 @@
+/**
+ * Cache: objects of one size.
+ *
+ *   uses     arguments, engine, errors, misuse, options, generated/layout; CacheHost is what it needs of its ram
+ *   used by  ram
+ */
+import { checkAddresses, checkPart, isWord } from "./arguments.js";
+import type { Engine } from "./engine/engine.js";
+import { RingfenceError } from "./errors.js";
+import type { HotPath } from "./generated/hot.js";
+import {
+  BORN,
+  CAPACITY,
+  COUNT,
+  DIED,
+  DRAINS,
+  HEAD,
+  HEAD_STRIDE,
+  REFILLS,
+  SHEAF,
+  SIZE,
+  SLAB_FRAMES,
+  SLOT,
+  USED,
+} from "./generated/layout.js";
+import { NO_ADDRESS } from "./misuse.js";
+import { bytesOf } from "./options.js";
+
+/** What a cache needs of the ram that it belongs to. */
+export interface CacheHost {
+  readonly engine: Engine;
+  /** Before a call that leaves the fast path. @throws RingfenceError ERR_RINGFENCE_RAM_DESTROYED */
+  enter(): void;
+  /** After it. */
+  leave(): void;
+  /** Reports a mistake. */
+  blame(status: number, operation: string, address: unknown, cache?: string): void;
+  /** Reads the word at `address + offset`. */
+  word(address: number, offset: number): number;
+  /** Number of cpus that have a head in every record. */
+  cpus(): number;
+  /** Takes the cache off the ram's list. */
+  forget(cache: Cache): void;
+}
+
+/** Counters of a cache. All but `name` are exact at the time of the call. */
+export interface CacheStats {
+  readonly name: string;
+  /** Bytes asked for per object, and bytes from one object to the next. */
+  readonly size: number;
+  readonly slotSize: number;
+  readonly framesPerSlab: number;
+  readonly objectsPerSlab: number;
+  readonly slabs: number;
+  /** Bytes of all slabs. */
+  readonly bytes: number;
+  /** Objects that exist, that users hold, and that wait in sheaves. */
+  readonly objects: number;
+  readonly live: number;
+  readonly sheaved: number;
+  /** Objects that a sheaf holds; 0: the cache works without sheaves. */
+  readonly sheafSize: number;
+  /** Slabs ever made and ever given back. */
+  readonly born: number;
+  readonly died: number;
+  /** How often the main sheaf was found empty by an alloc, and full by a free. */
+  readonly refills: number;
+  readonly drains: number;
+}
+
+/** Reads the counters of the cache record at `record`. */
+export function readStats(host: CacheHost, record: number, name: string): CacheStats {
+  const read = (offset: number): number => host.word(record, offset);
+  const sheaved = host.engine.core.sheaved(record) >>> 0;
+  const heads = Array.from({ length: host.cpus() }, (_, cpu) => HEAD + cpu * HEAD_STRIDE);
+  const sum = (offset: number): number => heads.reduce((total, head) => total + read(head + offset), 0);
+  return {
+    name,
+    size: read(SIZE),
+    slotSize: read(SLOT),
+    framesPerSlab: read(SLAB_FRAMES),
+    objectsPerSlab: read(CAPACITY),
+    slabs: read(COUNT),
+    bytes: bytesOf(read(COUNT) * read(SLAB_FRAMES)),
+    objects: read(COUNT) * read(CAPACITY),
+    live: read(USED) - sheaved,
+    sheaved,
+    sheafSize: read(SHEAF),
+    born: read(BORN),
+    died: read(DIED),
+    refills: sum(REFILLS),
+    drains: sum(DRAINS),
+  };
+}
+
+type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
+
+/** The fast halves of a destroyed cache. */
+const NOTHING: FastHalves = { cacheAllocFast: () => 0, cacheFreeFast: () => false };
+
+/** A cache of objects of one size. Made by {@link Ram.createCache}. */
+export class Cache {
+  readonly name: string;
+  /** Bytes of an object, as asked for. */
+  readonly size: number;
+  /** Bytes from one object to the next. */
+  readonly slotSize: number;
+  readonly #host: CacheHost;
+  readonly #record: number;
+  /** The fast halves; those that never succeed once the cache is destroyed, so that the slow ones find out. */
+  #hot: FastHalves;
+
+  /** @internal */
+  constructor(host: CacheHost, record: number, name: string) {
+    this.#host = host;
+    this.#hot = host.engine.hot;
+    this.#record = record;
+    this.name = name;
+    this.size = host.word(record, SIZE);
+    this.slotSize = host.word(record, SLOT);
+  }
+
+  /**
+   * Takes an object. Its contents are whatever was there.
+   *
+   * @returns its address, or 0 when memory is short
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
+   */
+  alloc(): number {
+    return this.#hot.cacheAllocFast(this.#record) || this.#allocSlow();
+  }
+
+  #allocSlow(): number {
+    this.#enter();
+    const address = this.#host.engine.core.cacheAlloc(this.#record) >>> 0;
+    this.#host.leave();
+    return address;
+  }
+
+  /**
+   * Gives an object back; 0 is nothing.
+   *
+   * @returns false when `address` is no live object of this cache: then nothing was done and the mistake was reported
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
+   */
+  free(address: number): boolean {
+    if (address >>> 0 === address && this.#hot.cacheFreeFast(this.#record, address)) return true;
+    return this.#freeSlow(address);
+  }
+
+  #freeSlow(address: number): boolean {
+    this.#enter();
+    if (address === 0) return true;
+    const status = isWord(address) ? this.#host.engine.core.cacheFree(this.#record, address) : NO_ADDRESS;
+    if (status !== 0) this.#host.blame(status, "free", address, this.name);
+    this.#host.leave();
+    return status === 0;
+  }
+
+  /**
+   * Takes as many objects as `into` has places: all or none.
+   *
+   * @returns how many: `into.length`, or 0 when memory is short; then `into` is all zeros
+   */
+  allocBulk(into: Uint32Array): number {
+    checkAddresses("into", into);
+    for (let i = 0; i < into.length; i++) {
+      const address = this.alloc();
+      if (address === 0) {
+        this.freeBulk(into, i);
+        into.fill(0);
+        return 0;
+      }
+      into[i] = address;
+    }
+    return into.length;
+  }
+
+  /** Gives the first `count` addresses back. @returns how many were accepted; the others were reported */
+  freeBulk(addresses: Uint32Array, count: number = addresses.length): number {
+    checkAddresses("addresses", addresses);
+    const end = checkPart(count, addresses.length);
+    let freed = 0;
+    for (let i = 0; i < end; i++) if (this.free(addresses[i] as number)) freed++;
+    return freed;
+  }
+
+  /** Brings the objects in sheaves back to their slabs and empty slabs to the page layer. @returns frames that became free */
+  shrink(): number {
+    this.#enter();
+    const { core } = this.#host.engine;
+    const before = this.#host.word(this.#record, COUNT);
+    core.flush(this.#record);
+    this.#host.leave();
+    return (before - this.#host.word(this.#record, COUNT)) * this.#host.word(this.#record, SLAB_FRAMES);
+  }
+
+  /**
+   * Gives everything back and ends the cache. A second call does nothing.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live: the cache stays as it is
+   */
+  destroy(): void {
+    if (this.#hot === NOTHING) return;
+    this.#enter();
+    const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
+    this.#host.leave();
+    if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name));
+    this.#hot = NOTHING;
+    this.#host.forget(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  /** @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED */
+  stats(): CacheStats {
+    this.#enter();
+    return readStats(this.#host, this.#record, this.name);
+  }
+
+  #enter(): void {
+    this.#host.enter();
+    if (this.#hot === NOTHING) {
+      throw new RingfenceError("ERR_RINGFENCE_CACHE_DESTROYED", `cache "${this.name}" was destroyed`);
+    }
+  }
+}
+
+/** A cache was to be destroyed while objects of it live. `report` says which cache and how many. */
+export class CacheBusyError extends RingfenceError {
+  readonly report: CacheStats;
+
+  constructor(report: CacheStats) {
+    const text = `cache "${report.name}" has ${report.live} live objects in ${report.slabs} slabs: free them first`;
+    super("ERR_RINGFENCE_CACHE_BUSY", text);
+    this.report = report;
+  }
+}

@@ -1,0 +1,41 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * `ringfence/core`: the library without loader and bytes, for places such as an AudioWorklet. The wasm engine takes a ready
+ * `WebAssembly.Module` of `ringfence/local.wasm` or `ringfence/shared.wasm`; without one the TypeScript engine runs.
+ *
+ *   uses     options, create
+ *
+ * @module
+ */
+import { type Instantiator, makeRam } from "./create.js";
+import { RingfenceError } from "./errors.js";
+import { parseOptions, type RamOptions } from "./options.js";
+import type { Ram } from "./ram.js";
+
+export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
+export { type ErrorCode, RingfenceError } from "./errors.js";
+export type { LinearMemory } from "./memory.js";
+export type { Misuse, MisuseKind } from "./misuse.js";
+export type { RamOptions } from "./options.js";
+export { type MallocImports, Ram, type RamEvents, type ViewConstructor, ZERO_SIZE_PTR } from "./ram.js";
+export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
+
+const instantiate: Instantiator = (module, imports) => new WebAssembly.Instance(module, imports).exports;
+
+/**
+ * Makes a ram.
+ *
+ * @throws RingfenceError ERR_RINGFENCE_ENGINE for `engine: "wasm"` without a module; others as the options say
+ */
+export function createRamSync(options: RamOptions = {}): Ram {
+  const plan = parseOptions(options);
+  if (plan.engine === "wasm" && !plan.module) {
+    throw new RingfenceError("ERR_RINGFENCE_ENGINE", "ringfence/core has no wasm of its own: pass a module");
+  }
+  return makeRam(plan, plan.engine === "ts" ? undefined : plan.module, instantiate);
+}
+
+/** The same as a promise. */
+export async function createRam(options: RamOptions = {}): Promise<Ram> {
+  return createRamSync(options);
+}

@@ -1,0 +1,129 @@
+/**
+ * Options: what a ram is made from, checked and translated into frames.
+ *
+ *   uses     errors, memory
+ *   used by  create
+ */
+import { RingfenceError, show } from "./errors.js";
+import { FRAME_SHIFT, FRAME_SIZE } from "./generated/layout.js";
+import { checkAdopted, isShared, type LinearMemory, PAGE_SIZE } from "./memory.js";
+
+/** What a ram is made from. Sizes are bytes, or texts such as "64MiB" (B, KiB, MiB, GiB). */
+export interface RamOptions {
+  /** Bytes of the arena, its tables included. Default 16 MiB; in an adopted memory all from `base` on; 64 KiB with `maximum` alone. */
+  size?: number | string;
+  /** Bytes that the arena may grow to. Default: `size`, so that it never grows. */
+  maximum?: number | string;
+  /** Default "auto": wasm where it may be compiled, TypeScript otherwise. */
+  engine?: "auto" | "wasm" | "ts";
+  /** Whether other threads may use the memory. Default: false, or what the adopted memory is. */
+  shared?: boolean;
+  /** A memory to lay the arena into. Default: one of its own. */
+  memory?: WebAssembly.Memory;
+  /** Address where the arena begins in an adopted memory; rounded up to 4 KiB. Default 0. */
+  base?: number;
+  /** The compiled wasm of this package, of the flavour that `shared` asks for. Default: the one that the root entry brings along. */
+  module?: WebAssembly.Module;
+  /** Whether every call is checked in full, at several times its cost. Default false. */
+  checks?: boolean;
+}
+
+/** The options in frames and addresses. */
+export interface Plan {
+  readonly engine: "auto" | "wasm" | "ts";
+  readonly module: WebAssembly.Module | undefined;
+  readonly shared: boolean;
+  readonly adopted: LinearMemory | undefined;
+  readonly base: number;
+  /** Length of the arena in frames, now and at most. */
+  readonly frames: number;
+  readonly maximum: number;
+  readonly checks: boolean;
+}
+
+const KNOWN = new Set(["size", "maximum", "engine", "shared", "memory", "base", "module", "checks"]);
+const UNITS: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+const ADDRESSES = 2 ** 32;
+const DEFAULT_SIZE = 16 * 2 ** 20;
+
+function invalid(name: string, value: unknown, wanted: string): RingfenceError {
+  return new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", `${name} must be ${wanted}, not ${show(value)}`);
+}
+
+/** Bytes that a size stands for. @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE */
+export function parseSize(name: string, value: unknown): number {
+  const match = typeof value === "string" ? /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB)?$/.exec(value.trim()) : undefined;
+  const bytes = match ? Number(match[1]) * (UNITS[match[2] ?? "B"] as number) : value;
+  if (typeof bytes === "number" && Number.isInteger(bytes) && bytes > 0 && bytes <= ADDRESSES) return bytes;
+  const wanted = 'a whole number of bytes up to 4 GiB, or a text such as "64MiB"';
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `${name} must be ${wanted}, not ${show(value)}`);
+}
+
+function parseFlag(name: string, value: unknown): boolean | undefined {
+  if (value !== undefined && typeof value !== "boolean") throw invalid(name, value, "true or false");
+  return value;
+}
+
+function parseBase(value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number" || value >>> 0 !== value || value > ADDRESSES - PAGE_SIZE) {
+    throw invalid("base", value, "an address below 4 GiB - 64 KiB");
+  }
+  return Math.ceil(value / FRAME_SIZE) * FRAME_SIZE;
+}
+
+function parseModule(value: unknown): WebAssembly.Module | undefined {
+  if (value === undefined || (typeof WebAssembly === "object" && value instanceof WebAssembly.Module)) return value;
+  throw invalid("module", value, "a WebAssembly.Module");
+}
+
+function parseEngine(value: unknown): Plan["engine"] {
+  if (value === undefined) return "auto";
+  if (value === "auto" || value === "wasm" || value === "ts") return value;
+  throw invalid("engine", value, '"auto", "wasm" or "ts"');
+}
+
+/** Bytes of the arena now. */
+function sizeOf(options: RamOptions, adopted: LinearMemory | undefined, base: number): number {
+  if (options.size !== undefined) return parseSize("size", options.size);
+  if (adopted) return Math.max(adopted.buffer.byteLength - base, 0);
+  return options.maximum === undefined ? DEFAULT_SIZE : Math.min(PAGE_SIZE, parseSize("maximum", options.maximum));
+}
+
+/** Frames of an arena of `bytes` bytes at `base` that ends with a page of the memory. */
+function wholePages(base: number, bytes: number): number {
+  const end = Math.min(Math.ceil((base + bytes) / PAGE_SIZE) * PAGE_SIZE, ADDRESSES);
+  return (end - base) / FRAME_SIZE;
+}
+
+/** Checks the options. @throws RingfenceError with a code that says what is wrong */
+export function parseOptions(options: RamOptions): Plan {
+  if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw invalid("options", name, `made of ${[...KNOWN].join(", ")}`);
+  }
+  const shared = parseFlag("shared", options.shared);
+  const adopted = options.memory === undefined ? undefined : checkAdopted(options.memory, shared);
+  if (options.base !== undefined && !adopted) throw invalid("base", options.base, "left out without a memory");
+  const base = parseBase(options.base);
+  const size = sizeOf(options, adopted, base);
+  const maximum = options.maximum === undefined ? size : parseSize("maximum", options.maximum);
+  if (maximum < size) throw invalid("maximum", options.maximum, `at least size, ${size} bytes`);
+  const fixed = maximum === size;
+  const frames = adopted && fixed ? Math.floor(size / FRAME_SIZE) : wholePages(base, size);
+  return {
+    engine: parseEngine(options.engine),
+    module: parseModule(options.module),
+    shared: adopted ? isShared(adopted.buffer) : (shared ?? false),
+    adopted,
+    base,
+    frames,
+    maximum: fixed ? frames : wholePages(base, maximum),
+    checks: parseFlag("checks", options.checks) ?? false,
+  };
+}
+
+/** Bytes that so many frames are. */
+export function bytesOf(frames: number): number {
+  return frames * 2 ** FRAME_SHIFT;
+}

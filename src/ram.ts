@@ -1,0 +1,663 @@
+/**
+ * Ram: the memory that plays physical RAM, and everything that is taken from it.
+ *
+ *   uses     engine, cache, arguments, events, misuse, report, views (text), generated/layout
+ *   used by  create
+ *
+ * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
+ * renews the views if the buffer was replaced in between, `leave` does so if the call has grown the memory and tells who listens.
+ * A detached view answers nothing, which the fast halves take for "no": so a stale view is never believed and costs nothing.
+ */
+import {
+  checkAddresses,
+  checkAlignment,
+  checkCount,
+  checkPart,
+  checkSize,
+  isWord,
+} from "./arguments.js";
+import { Cache, type CacheHost, readStats } from "./cache.js";
+import type { Engine } from "./engine/engine.js";
+import { RingfenceError, show } from "./errors.js";
+import { Events } from "./events.js";
+import type { HotPath } from "./generated/hot.js";
+import {
+  CACHE_INTERNAL,
+  CACHE_KMALLOC,
+  CACHES,
+  CONTROL,
+  CPUS,
+  CULPRIT,
+  FLAG_CHECKS,
+  FRAME_SHIFT,
+  FRAME_SIZE,
+  FRAMES,
+  FREE,
+  GROWTHS,
+  HOLES,
+  KEEP,
+  KIND,
+  KIND_BODY,
+  KIND_FRAMES,
+  KIND_INTERNAL,
+  KIND_MASK,
+  KIND_META,
+  KIND_RUN,
+  KIND_SLAB,
+  MAGIC,
+  MAXIMUM,
+  META,
+  MISUSE,
+  MISUSES,
+  OLDER,
+  RUNS,
+  SIZE,
+  SLAB_FRAMES,
+  SLABS,
+  TAKEN,
+} from "./generated/layout.js";
+import type { LinearMemory } from "./memory.js";
+import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
+import { bytesOf, type Plan } from "./options.js";
+import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
+import { readUtf8, utf8Length, writeUtf8 } from "./text.js";
+
+/** What kmalloc(0) answers: an address that no object has. kfree and krealloc accept it. */
+export const ZERO_SIZE_PTR = 16;
+
+/** Largest alignment of kmallocAligned, in bytes. */
+const ALIGNMENT_MAX = 65536;
+/** Largest alignment of takeFrames, in bytes. */
+const FRAME_ALIGNMENT_MAX = 2 ** 30;
+/** Largest object of a cache, in bytes. */
+const OBJECT_MAX = 2 ** 22;
+/** How many reports a ram writes to the console when nobody listens. */
+const REPORTS_MAX = 10;
+/** Orders of `buddyinfo`: 2^0 to 2^20 frames. */
+const ORDERS = 21;
+
+/** What a ram tells about. */
+export interface RamEvents {
+  /** A caller's mistake. Without a listener the first ten are written to the console. */
+  misuse: Misuse;
+  /** The arena has grown: views made before are detached unless the memory is shared. */
+  grow: { readonly size: number };
+}
+
+/** A typed array constructor. */
+export type ViewConstructor<View> = {
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): View;
+  readonly BYTES_PER_ELEMENT: number;
+};
+
+/** The C names, to be imported by another wasm module that uses the same memory. */
+export interface MallocImports {
+  malloc(size: number): number;
+  free(address: number): void;
+  calloc(count: number, size: number): number;
+  realloc(address: number, size: number): number;
+  aligned_alloc(align: number, size: number): number;
+  posix_memalign(result: number, align: number, size: number): number;
+  malloc_usable_size(address: number): number;
+}
+
+const MALLOC_NAMES = [
+  "malloc",
+  "free",
+  "calloc",
+  "realloc",
+  "aligned_alloc",
+  "posix_memalign",
+  "malloc_usable_size",
+] as const;
+
+function tooSmall(plan: Plan): RingfenceError {
+  const text = `${bytesOf(plan.frames)} bytes do not hold an arena that may grow to ${bytesOf(plan.maximum)}: 128 KiB do`;
+  return new RingfenceError("ERR_RINGFENCE_MEMORY_TOO_SMALL", text);
+}
+
+/** A managed memory. Made by `createRam` and `createRamSync`. */
+export class Ram {
+  /** Address of the arena's beginning. */
+  readonly base: number;
+  readonly #engine: Engine;
+  readonly #hot: HotPath;
+  readonly #core: HotPath;
+  readonly #control: number;
+  readonly #checks: boolean;
+  readonly #host: CacheHost;
+  readonly #events = new Events<RamEvents>();
+  readonly #caches = new Map<number, Cache>();
+  #seenGrowths = 0;
+  #seenMisuses = 0;
+  #reports = 0;
+  #misuses = 0;
+  #destroyed = false;
+
+  /** @internal Lays the arena out. @throws RingfenceError ERR_RINGFENCE_MEMORY_TOO_SMALL */
+  constructor(engine: Engine, plan: Plan) {
+    this.base = plan.base;
+    this.#engine = engine;
+    this.#hot = engine.hot;
+    this.#core = engine.core;
+    this.#control = plan.base + CONTROL;
+    this.#checks = plan.checks;
+    engine.bind(plan.base);
+    const flags = plan.checks ? FLAG_CHECKS : 0;
+    if (!engine.core.arenaInit(plan.frames, plan.maximum, flags, 1, plan.adopted ? 0 : 1)) throw tooSmall(plan);
+    engine.bind(plan.base);
+    this.#host = this.#makeHost();
+  }
+
+  /** The engine that runs what the fast halves can not do. */
+  get engine(): "wasm" | "ts" {
+    return this.#engine.kind;
+  }
+
+  /** The memory that the arena lies in. */
+  get memory(): LinearMemory {
+    return this.#engine.memory;
+  }
+
+  /** Whether the memory is shared between threads. */
+  get shared(): boolean {
+    return this.#engine.shared;
+  }
+
+  /** Whether every call is checked in full. */
+  get checks(): boolean {
+    return this.#checks;
+  }
+
+  /** Bytes of the arena now. */
+  get size(): number {
+    this.#enter();
+    return bytesOf(this.#read(FRAMES));
+  }
+
+  /** Bytes that the arena may grow to. */
+  get maximum(): number {
+    this.#enter();
+    return bytesOf(this.#read(MAXIMUM));
+  }
+
+  // kmalloc
+
+  /**
+   * Takes `size` bytes, aligned to 16. Their contents are whatever was there.
+   *
+   * @returns the address; 0 when memory is short; ZERO_SIZE_PTR for 0 bytes
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE unless `size` is a whole number, 0 or more
+   */
+  kmalloc(size: number): number {
+    if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
+    return this.#hot.mallocFast(size) || this.#kmallocSlow(size);
+  }
+
+  #kmallocSlow(size: number): number {
+    this.#enter();
+    const address = this.#core.malloc(size) >>> 0;
+    this.#leave();
+    return address;
+  }
+
+  /** Nothing, too much, or no size at all. */
+  #kmallocOdd(size: number): number {
+    this.#enter();
+    return checkSize("size", size) === 0 ? ZERO_SIZE_PTR : 0;
+  }
+
+  /** The same, zeroed. */
+  kzalloc(size: number): number {
+    if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
+    this.#enter();
+    const address = this.#core.kzalloc(size) >>> 0;
+    this.#leave();
+    return address;
+  }
+
+  /** Takes `count` times `size` zeroed bytes; 0 when that is more than there can be. */
+  kcalloc(count: number, size: number): number {
+    return this.kzalloc(checkCount("count", count, 0) * checkSize("size", size) || 0);
+  }
+
+  /**
+   * Takes `size` bytes at a multiple of `align`.
+   *
+   * @param align bytes, a power of two from 1 to 64 KiB
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT
+   */
+  kmallocAligned(size: number, align: number): number {
+    const boundary = checkAlignment(align, ALIGNMENT_MAX);
+    if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
+    this.#enter();
+    const address = this.#core.alignedAlloc(boundary, size) >>> 0;
+    this.#leave();
+    return address;
+  }
+
+  /**
+   * Changes the size of what kmalloc gave, in place where that goes, and keeps the contents up to the smaller size. 0 and
+   * ZERO_SIZE_PTR are nothing yet; a size of 0 gives back and answers ZERO_SIZE_PTR.
+   *
+   * @returns the address now; 0 when memory is short or `address` is not kmalloc's: the old object stays as it is
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE
+   */
+  krealloc(address: number, size: number): number {
+    const wanted = checkSize("size", size);
+    if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted);
+    if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
+    if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
+    const moved = this.#core.realloc(address, wanted) >>> 0;
+    this.#leave();
+    return moved;
+  }
+
+  /** Whether something that can be resized begins at `address`; reports it if not. */
+  #isLive(address: number, operation: string): boolean {
+    this.#enter();
+    const status = isWord(address) ? this.#core.judge(address) >>> 0 : NO_ADDRESS;
+    if (status !== 0) this.#blame(status, operation, address);
+    return status === 0;
+  }
+
+  /**
+   * Gives back what kmalloc, or a cache, gave. 0 and ZERO_SIZE_PTR are nothing.
+   *
+   * @returns false when nothing begins at `address`: then nothing was done and the mistake was reported
+   */
+  kfree(address: number): boolean {
+    if (address >>> 0 === address && this.#hot.freeFast(address)) return true;
+    return this.#kfreeSlow(address);
+  }
+
+  #kfreeSlow(address: number): boolean {
+    this.#enter();
+    if (address === 0 || address === ZERO_SIZE_PTR) return true;
+    const status = isWord(address) ? this.#core.kfreeSlow(address) >>> 0 : NO_ADDRESS;
+    if (status !== 0) this.#blame(status, "kfree", address);
+    this.#leave();
+    return status === 0;
+  }
+
+  /** Bytes usable at `address`, at least those asked for; 0 for 0, ZERO_SIZE_PTR, and where nothing begins. */
+  ksize(address: number): number {
+    this.#enter();
+    return isWord(address) && address !== ZERO_SIZE_PTR ? this.#core.ksize(address) >>> 0 : 0;
+  }
+
+  /**
+   * Takes as many times `size` bytes as `into` has places: all or none.
+   *
+   * @returns how many: `into.length`, or 0 when memory is short; then `into` is all zeros
+   */
+  kmallocBulk(size: number, into: Uint32Array): number {
+    checkAddresses("into", into);
+    for (let i = 0; i < into.length; i++) {
+      const address = this.kmalloc(size);
+      if (address === 0) {
+        this.kfreeBulk(into, i);
+        into.fill(0);
+        return 0;
+      }
+      into[i] = address;
+    }
+    return into.length;
+  }
+
+  /** Gives the first `count` addresses back. @returns how many were accepted; the others were reported */
+  kfreeBulk(addresses: Uint32Array, count: number = addresses.length): number {
+    checkAddresses("addresses", addresses);
+    const end = checkPart(count, addresses.length);
+    let freed = 0;
+    for (let i = 0; i < end; i++) if (this.kfree(addresses[i] as number)) freed++;
+    return freed;
+  }
+
+  // frames
+
+  /**
+   * Takes `count` contiguous frames of 4 KiB, the lowest that fit.
+   *
+   * @param options.align bytes, a power of two up to 1 GiB; the address is a multiple of it
+   * @returns the address, or 0 when there is no such run
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT
+   */
+  takeFrames(count: number, options: { align?: number } = {}): number {
+    const frames = checkCount("count", count, 1);
+    const align = checkAlignment(options.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
+    this.#enter();
+    if (frames > this.#read(MAXIMUM)) return 0;
+    const address = this.#core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;
+    this.#leave();
+    return address;
+  }
+
+  /** Gives a run back that takeFrames gave, whole. @returns false when none begins at `address`: the mistake was reported */
+  giveFrames(address: number): boolean {
+    this.#enter();
+    if (address === 0) return true;
+    const status = isWord(address) ? this.#core.giveFrames(address) >>> 0 : NO_ADDRESS;
+    if (status !== 0) this.#blame(status, "giveFrames", address);
+    this.#leave();
+    return status === 0;
+  }
+
+  /** Takes single frames, as many as `into` has places or there are. @returns how many */
+  takeFramesBulk(into: Uint32Array): number {
+    checkAddresses("into", into);
+    let taken = 0;
+    for (; taken < into.length; taken++) {
+      const address = this.takeFrames(1);
+      if (address === 0) break;
+      into[taken] = address;
+    }
+    return taken;
+  }
+
+  /** Gives the first `count` runs back. @returns how many were accepted; the others were reported */
+  giveFramesBulk(addresses: Uint32Array, count: number = addresses.length): number {
+    checkAddresses("addresses", addresses);
+    const end = checkPart(count, addresses.length);
+    let given = 0;
+    for (let i = 0; i < end; i++) if (this.giveFrames(addresses[i] as number)) given++;
+    return given;
+  }
+
+  /** What is known of the frame that `address` lies in; undefined outside the arena. */
+  frameInfo(address: number): FrameInfo | undefined {
+    this.#enter();
+    const frame = isWord(address) ? (address - this.base) >>> FRAME_SHIFT : Infinity;
+    if (frame >= this.#read(FRAMES)) return undefined;
+    const start = this.base + bytesOf(frame);
+    const place = { frame, address: start };
+    const owner = this.#core.ownerAt(start) >>> 0;
+    if (owner === 0) return { ...place, use: this.#core.isFree(frame) ? "free" : "inside" };
+    if ((owner & (KIND_SLAB | KIND_INTERNAL)) !== 0) return { ...place, ...this.#slabInfoOf(owner) };
+    const uses = { [KIND_RUN]: "kmalloc", [KIND_FRAMES]: "frames", [KIND_META]: "tables" } as const;
+    const use = uses[owner as keyof typeof uses];
+    return { ...place, use, length: this.#core.lengthAt(start) >>> 0 };
+  }
+
+  #slabInfoOf(owner: number): Pick<FrameInfo, "use" | "cache" | "length"> {
+    const record = (owner & ~KIND_MASK) >>> 0;
+    const named = { use: "slab", cache: this.#nameOf(record) } as const;
+    return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#word(record, SLAB_FRAMES) };
+  }
+
+  // caches
+
+  /**
+   * Makes a cache of objects of one size.
+   *
+   * @param name          shown in reports
+   * @param options.size  bytes, from 1 to 4 MiB
+   * @param options.align bytes, a power of two up to 4096; default 8
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT,
+   *   ERR_RINGFENCE_OUT_OF_MEMORY
+   */
+  createCache(name: string, options: { size: number; align?: number }): Cache {
+    if (typeof name !== "string" || name === "") {
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `name must be a text, not ${show(name)}`);
+    }
+    if (typeof options !== "object" || options === null) {
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `options must be an object, not ${show(options)}`);
+    }
+    const size = checkSize("size", options.size);
+    if (size < 1 || size > OBJECT_MAX) {
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
+    }
+    const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
+    this.#enter();
+    const record = this.#core.cacheCreate(size, align) >>> 0;
+    this.#leave();
+    if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
+    const cache = new Cache(this.#host, record, name);
+    this.#caches.set(record, cache);
+    return cache;
+  }
+
+  /** The user's caches, oldest first. */
+  caches(): IterableIterator<Cache> {
+    return this.#caches.values();
+  }
+
+  // reports
+
+  /** What the arena's frames are used for. */
+  meminfo(): MemInfo {
+    this.#enter();
+    const read = (offset: number): number => this.#read(offset);
+    return {
+      size: bytesOf(read(FRAMES)),
+      maximum: bytesOf(read(MAXIMUM)),
+      freeBytes: bytesOf(read(FREE)),
+      frames: read(FRAMES),
+      free: read(FREE),
+      slabs: read(SLABS),
+      runs: read(RUNS),
+      taken: read(TAKEN),
+      tables: read(META),
+      holes: read(HOLES),
+      kept: read(KEEP),
+      growths: read(GROWTHS),
+      misuses: this.#misuses,
+    };
+  }
+
+  /** Element n: how many free runs have at least 2^n and less than 2^(n + 1) frames. Runs are counted whole. */
+  buddyinfo(): number[] {
+    this.#enter();
+    return Array.from({ length: ORDERS }, (_, order) => this.#core.freeRuns(order) >>> 0);
+  }
+
+  /** A row for every cache, the allocator's own included, oldest first. */
+  slabinfo(): SlabInfo[] {
+    this.#enter();
+    return this.#records().map((record) => {
+      const kind = this.#word(record, KIND);
+      const name = kind === CACHE_KMALLOC ? "kmalloc" : kind === CACHE_INTERNAL ? "internal" : "user";
+      return { kind: name, ...readStats(this.#host, record, this.#nameOf(record)) };
+    });
+  }
+
+  #records(): number[] {
+    const records: number[] = [];
+    for (let record = this.#read(CACHES); record !== 0; record = this.#word(record, OLDER)) records.push(record);
+    return records.reverse();
+  }
+
+  #nameOf(record: number): string {
+    const cache = this.#caches.get(record);
+    if (cache) return cache.name;
+    const internal = this.#word(record, KIND) === CACHE_INTERNAL;
+    return `${internal ? "ringfence" : "kmalloc"}-${this.#word(record, SIZE)}`;
+  }
+
+  /** Walks the whole arena and checks every invariant of its layout. Meant for tests: it takes time in proportion to the arena. */
+  validate(): Validation {
+    this.#enter();
+    const problems = describeProblems(this.#core.checkArena() >>> 0);
+    return { ok: problems.length === 0, problems };
+  }
+
+  /** Brings back what waits in sheaves, and empty slabs. @returns frames that became free */
+  shrink(): number {
+    this.#enter();
+    const frames = this.#core.reclaim() >>> 0;
+    this.#leave();
+    return frames;
+  }
+
+  // contents
+
+  /** The whole memory as bytes. Ask again after anything that may have grown it. */
+  get bytes(): Uint8Array {
+    this.#enter();
+    return this.#engine.bytes;
+  }
+
+  /**
+   * A typed view of `length` elements at `address`. It costs what a typed array costs; keep it as long as the memory does not grow.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ADDRESS outside the memory or not aligned to an element
+   */
+  view<View>(address: number, View: ViewConstructor<View>, length: number): View {
+    this.#range("address", address, length * View.BYTES_PER_ELEMENT);
+    if (address % View.BYTES_PER_ELEMENT !== 0) {
+      const text = `address must be a multiple of ${View.BYTES_PER_ELEMENT} for such a view, not ${show(address)}`;
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_ADDRESS", text);
+    }
+    return new View(this.#engine.bytes.buffer, address, length);
+  }
+
+  /** Copies `count` bytes; the areas may overlap. */
+  copy(to: number, from: number, count: number): void {
+    this.#range("from", from, count);
+    this.#range("to", to, count);
+    this.#engine.bytes.copyWithin(to, from, from + count);
+  }
+
+  /** Writes `value` over `count` bytes. */
+  fill(address: number, value: number, count: number): void {
+    this.#range("address", address, count);
+    this.#engine.bytes.fill(value, address, address + count);
+  }
+
+  /** Writes `text` as UTF-8, whole characters only, into `capacity` bytes. @returns bytes written */
+  encode(address: number, text: string, capacity: number = utf8Length(text)): number {
+    this.#range("address", address, capacity);
+    return writeUtf8(this.#engine.bytes, address, address + capacity, text) - address;
+  }
+
+  /** Reads `count` bytes of UTF-8; what is no character becomes U+FFFD. */
+  decode(address: number, count: number): string {
+    this.#range("address", address, count);
+    return readUtf8(this.#engine.bytes, address, address + count, this.shared);
+  }
+
+  /** Writes `text` and a zero byte into `capacity` bytes, whole characters only. @returns bytes written, the zero left aside */
+  writeCString(address: number, text: string, capacity: number = utf8Length(text) + 1): number {
+    this.#range("address", address, capacity);
+    if (capacity === 0) return 0;
+    const end = writeUtf8(this.#engine.bytes, address, address + capacity - 1, text);
+    this.#engine.bytes[end] = 0;
+    return end - address;
+  }
+
+  /** Reads UTF-8 up to the next zero byte, or the end of the memory. */
+  readCString(address: number): string {
+    this.#range("address", address, 0);
+    const end = this.#engine.bytes.indexOf(0, address);
+    return readUtf8(this.#engine.bytes, address, end < 0 ? this.#engine.bytes.length : end, this.shared);
+  }
+
+  /** Takes memory for `text` and a zero byte and writes them there. @returns the address, or 0 when memory is short */
+  kstrdup(text: string): number {
+    const capacity = utf8Length(text) + 1;
+    const address = this.kmalloc(capacity);
+    if (address !== 0) this.writeCString(address, text, capacity);
+    return address;
+  }
+
+  /** Checks that `count` bytes at `address` lie in the memory, whose view is fresh afterwards. */
+  #range(name: string, address: number, count: number): void {
+    this.#enter();
+    const { length } = this.#engine.bytes;
+    if (isWord(address) && isWord(count) && address + count <= length) return;
+    const text = `${name} and length must lie in the memory's ${length} bytes, not ${show(address)} and ${show(count)}`;
+    throw new RingfenceError("ERR_RINGFENCE_INVALID_ADDRESS", text);
+  }
+
+  // other modules
+
+  /**
+   * The C names for another wasm module that imports the same memory. On the wasm engine they are the raw exports: such a
+   * module calls them without a JavaScript frame. They grow the memory themselves before they answer 0, and note mistakes for
+   * the next call from JavaScript to report.
+   */
+  mallocImports(): MallocImports {
+    this.#enter();
+    const entries = MALLOC_NAMES.map((name) => [name, this.#engine.kind === "wasm" ? this.#core[name] : this.#guard(name)]);
+    return Object.fromEntries(entries) as MallocImports;
+  }
+
+  /** A C name of the TypeScript engine, with fresh views. */
+  #guard(name: (typeof MALLOC_NAMES)[number]): (...numbers: number[]) => number {
+    const call = this.#core[name] as (...numbers: number[]) => number | undefined;
+    return (...numbers) => {
+      this.#enter();
+      const result = call(...numbers.map((number) => number >>> 0)) ?? 0;
+      this.#leave();
+      return result;
+    };
+  }
+
+  // life
+
+  /** Calls `listener` on every such event. @returns a function that takes it off again */
+  on<Name extends keyof RamEvents>(name: Name, listener: (event: RamEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Lets go of the memory. Every later call throws ERR_RINGFENCE_RAM_DESTROYED; a second destroy does nothing. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#enter();
+    this.#core.poke(this.#control, 0, MAGIC);
+    this.#destroyed = true;
+    this.#caches.clear();
+    this.#engine.detach();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  #enter(): void {
+    if (this.#destroyed) throw new RingfenceError("ERR_RINGFENCE_RAM_DESTROYED", "this ram was destroyed");
+    if (this.#engine.isStale()) this.#engine.refresh();
+  }
+
+  #leave(): void {
+    if (this.#engine.isStale()) this.#engine.refresh();
+    if (this.#read(GROWTHS) !== this.#seenGrowths) {
+      this.#seenGrowths = this.#read(GROWTHS);
+      this.#events.emit("grow", { size: bytesOf(this.#read(FRAMES)) });
+    }
+    if (this.#read(MISUSES) !== this.#seenMisuses) {
+      this.#seenMisuses = this.#read(MISUSES);
+      this.#blame(this.#read(MISUSE), "an earlier free", this.#read(CULPRIT));
+    }
+  }
+
+  #blame(status: number, operation: string, address: unknown, cache?: string): void {
+    this.#misuses++;
+    const misuse = describeMisuse(status, operation, address, cache);
+    if (this.#events.emit("misuse", misuse) || this.#reports === REPORTS_MAX) return;
+    this.#reports++;
+    console.error(`ringfence: ${misuse.message}`);
+  }
+
+  #word(address: number, offset: number): number {
+    return this.#engine.words[(address + offset) >>> 2] as number;
+  }
+
+  #read(offset: number): number {
+    return this.#word(this.#control, offset);
+  }
+
+  #makeHost(): CacheHost {
+    return {
+      engine: this.#engine,
+      enter: () => this.#enter(),
+      leave: () => this.#leave(),
+      blame: (status, operation, address, cache) => this.#blame(status, operation, address, cache),
+      word: (address, offset) => this.#word(address, offset),
+      cpus: () => this.#read(CPUS),
+      forget: (cache) => {
+        for (const [record, known] of this.#caches) if (known === cache) this.#caches.delete(record);
+      },
+    };
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Report: the state of an arena as plain data.
+ *
+ *   uses     generated/layout, options
+ *   used by  ram
+ */
+import type { CacheStats } from "./cache.js";
+import {
+  BROKEN_BITMAP,
+  BROKEN_BOUND,
+  BROKEN_CHAIN,
+  BROKEN_COUNT,
+  BROKEN_FREE,
+  BROKEN_PARTIAL,
+  BROKEN_SHEAF,
+  BROKEN_SLAB,
+  BROKEN_SUM,
+  BROKEN_SUMMARY,
+} from "./generated/layout.js";
+
+/** The arena's frames and what they are used for. All but the bytes are frames of 4 KiB; the uses add up to `frames`. */
+export interface MemInfo {
+  /** Bytes of the arena now, that it may grow to, and that are free. */
+  readonly size: number;
+  readonly maximum: number;
+  readonly freeBytes: number;
+  readonly frames: number;
+  readonly free: number;
+  /** In slabs, objects in sheaves and free ones included. */
+  readonly slabs: number;
+  /** In runs of kmalloc, for requests above the largest class. */
+  readonly runs: number;
+  /** Taken as frames. */
+  readonly taken: number;
+  /** In the allocator's own tables. */
+  readonly tables: number;
+  /** Grown by another user of the memory in between, and that user's. */
+  readonly holes: number;
+  /** Kept back from everybody without a claim. */
+  readonly kept: number;
+  /** How often the arena has grown. */
+  readonly growths: number;
+  /** How many mistakes of callers were seen. */
+  readonly misuses: number;
+}
+
+/** A row of `ram.slabinfo()`. */
+export interface SlabInfo extends CacheStats {
+  /** "kmalloc", "user", or "internal" for what the allocator needs for itself. */
+  readonly kind: "kmalloc" | "user" | "internal";
+}
+
+/** What is known of the frame that an address lies in. */
+export interface FrameInfo {
+  /** Number of the frame, from the arena's beginning. */
+  readonly frame: number;
+  /** Address of the frame. */
+  readonly address: number;
+  /** "inside": a further frame of a run or of tables that begins below. */
+  readonly use: "free" | "slab" | "kmalloc" | "frames" | "tables" | "inside";
+  /** Name of the cache, for a slab. */
+  readonly cache?: string;
+  /** Length in frames of the run or slab, where it begins. */
+  readonly length?: number;
+}
+
+/** The result of `ram.validate()`. */
+export interface Validation {
+  readonly ok: boolean;
+  /** One sentence for each invariant that does not hold. */
+  readonly problems: readonly string[];
+}
+
+const PROBLEMS: readonly [number, string][] = [
+  [BROKEN_BITMAP, "P1: the bitmap and the frame descriptors contradict each other"],
+  [BROKEN_SUMMARY, "P2: a summary bit is wrong"],
+  [BROKEN_FREE, "P3: the counter of free frames is wrong"],
+  [BROKEN_BOUND, "P4: a free run is longer than the bound on it"],
+  [BROKEN_SUM, "P5: the counters of frames do not add up"],
+  [BROKEN_SLAB, "S1, S4: a slab's descriptors contradict its cache"],
+  [BROKEN_PARTIAL, "S2: a list of partial slabs is wrong"],
+  [BROKEN_COUNT, "S3: a cache's counters do not match its slabs"],
+  [BROKEN_CHAIN, "S5: a slab's free list was overwritten"],
+  [BROKEN_SHEAF, "F1 to F3: a sheaf is out of bounds"],
+];
+
+/** Puts the answer of the walk into sentences. */
+export function describeProblems(broken: number): string[] {
+  return PROBLEMS.filter(([bit]) => (broken & bit) !== 0).map(([, text]) => text);
+}
