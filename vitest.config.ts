@@ -81,7 +81,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["assembly/**/*.ts", "src/**/*.ts", "src/generated/hot.js"],
-      exclude: ["assembly/heap.ts", "src/generated/wasm.ts", "src/cli/**", "**/*.d.ts"],
+      exclude: ["assembly/heap.ts", "src/generated/{layout,wasm}.ts", "src/cli/**", "**/*.d.ts"],
       reporter: ["text", "html", "json-summary"],
       reportsDirectory: "build/coverage",
     },
