@@ -2,7 +2,7 @@
  * Check: walks a whole arena and says which invariants of the layers do not hold.
  *
  *   uses     heap, layout, page, slab, sheaf
- *   used by  index (for `ram.validate()` and the tests)
+ *   used by  hot (for `ram.validate()` and the tests)
  *
  * Reads only. Every loop is bounded by the arena's frames or a slab's capacity, whatever the tables say.
  */
@@ -38,7 +38,6 @@ import {
   LAST,
   LENGTH,
   META,
-  NEWEST,
   NEXT,
   OLDER,
   OWNER,
@@ -56,6 +55,7 @@ import {
   TAKEN,
   TOP,
   USED,
+  ZERO,
 } from "./layout";
 import { addressOf, boundsHold, descriptorOf, frameOf, isFree, summariesHold } from "./page";
 import { sheaved } from "./sheaf";
@@ -172,11 +172,10 @@ function checkPartial(cache: u32): void {
 function checkSheaves(cache: u32): void {
   const head = headOf(cache);
   const sheaf = load32(cache, SHEAF);
-  const ceiling = load32(head, CEILING);
-  const top = load32(head, TOP);
-  const newest = load32(head, NEWEST);
-  const objects: u32 = ceiling == 0 ? 0 : (top + (sheaf << 2) - ceiling) >>> 2;
-  demand(ceiling != 0 ? objects <= sheaf && (newest != 0) == (objects != 0) : top == 0 && newest == 0, BROKEN_SHEAF);
+  const main = load32(head, CEILING) - (sheaf << 2);
+  const objects = (load32(head, TOP) - main) >>> 2;
+  const none = load32(head, CEILING) == head + ZERO && load32(head, TOP) == head + ZERO;
+  demand(load32(head, ZERO) == 0 && (none || (objects <= sheaf && load32(main, 0) == 0)), BROKEN_SHEAF);
   demand(load32(head, SPARED) == 0 || (load32(head, SPARE) != 0 && load32(head, SPARED) == sheaf), BROKEN_SHEAF);
   demand(sheaved(cache) <= load32(cache, USED), BROKEN_SHEAF);
 }

@@ -1,43 +1,30 @@
 /**
- * What the hot path offers: flat functions of unsigned 32-bit integers. Nothing else of this folder is seen from outside.
+ * What the wasm engines offer: flat functions of unsigned 32-bit integers. Nothing else of this folder is seen from outside.
  *
  *   uses     every layer
- *   used by  src/ (both engines) and other wasm modules (the C names)
+ *   used by  src/ and other wasm modules (the C names); hot adds what only JavaScript needs
  */
-export { load32 as peek, store32 as poke } from "./heap";
-export { checkArena } from "./check";
+export { store32 as poke } from "./heap";
 export { bind } from "./layout";
 export { freeRuns, isFree, ownerAt } from "./page";
-export { cacheAlloc, cacheAllocFast, cacheCreate, cacheDestroy, cacheFree, cacheFreeFast, flush, liveObjects, reclaim, sheaved } from "./sheaf";
+export { cacheAlloc, cacheCreate, cacheDestroy, cacheFree, flush, reclaim, sheaved } from "./sheaf";
 export {
   alignedAlloc,
   arenaInit,
-  arenaIsLaid,
   calloc,
-  freeFast,
+  free,
+  freeRest,
   giveFrames,
   judge,
-  kfree,
-  kfreeSlow,
   ksize,
   kzalloc,
   lengthAt,
   malloc,
-  mallocFast,
   realloc,
   takeFrames,
 } from "./kmalloc";
-import { alignedAlloc, freeFast, kfreeSlow, ksize } from "./kmalloc";
 import { store32 } from "./heap";
-import { OK } from "./layout";
-import { noteMisuse } from "./slab";
-
-/** The C name. A mistake is noted in the control block, since C's free answers nothing. */
-export function free(address: u32): void {
-  if (freeFast(address)) return;
-  const status = kfreeSlow(address);
-  if (status != OK) noteMisuse(status, address);
-}
+import { alignedAlloc, ksize } from "./kmalloc";
 
 /** The C name, C11: alignment first. */
 export function aligned_alloc(align: u32, size: u32): u32 {

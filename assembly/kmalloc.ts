@@ -19,8 +19,6 @@ import {
   BIG_SHEAVES,
   CACHE_INTERNAL,
   CACHE_KMALLOC,
-  arena,
-  bind,
   CPUS,
   control,
   FLAG_CHECKS,
@@ -49,8 +47,8 @@ import {
   TAKEN,
 } from "./layout";
 import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
-import { allocSlow, blame, freeSlow, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
-import { checkObject, initCache } from "./slab";
+import { allocSlow, blame, freeSlow, openCache, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
+import { checkObject, noteMisuse } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
 const GRAIN: u32 = 16;
@@ -120,13 +118,18 @@ function mallocRun(size: u32, align: u32): u32 {
   return claimRun(framesOf(size), align, KIND_RUN, RUNS);
 }
 
-/** Gives back what any function here took; 0 is nothing. @returns OK, or why it was refused */
-export function kfree(address: u32): u32 {
-  return freeFast(address) ? OK : kfreeSlow(address);
+/** Gives back what any function here took; 0 is nothing. A mistake is noted, since C's free answers nothing. */
+export function free(address: u32): void {
+  if (!freeFast(address)) freeAside(address);
 }
 
-/** The slow half of `kfree`. */
-export function kfreeSlow(address: u32): u32 {
+function freeAside(address: u32): void {
+  const status = freeRest(address);
+  if (status != OK) noteMisuse(status, address);
+}
+
+/** What is left of a free when the quick half did not do it. @returns OK, or why it was refused */
+export function freeRest(address: u32): u32 {
   if (address == 0) return OK;
   const owner = ownerAt(address);
   if ((owner & KIND_SLAB) != 0) return freeSlow((owner & ~KIND_MASK) >>> 0, address);
@@ -220,7 +223,7 @@ function move(address: u32, present: u32, size: u32): u32 {
   const moved = malloc(size);
   if (moved == 0) return size <= present ? address : 0;
   copy(moved, address, ((size < present ? size : present) + 7) & ~7);
-  kfree(address);
+  free(address);
   return moved;
 }
 
@@ -275,21 +278,20 @@ export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fres
   const records = (bytes * (classes() + 3) + FRAME_MASK) >>> FRAME_SHIFT;
   let record = layArena(frames, maximum, records, fresh != 0);
   if (record == 0) return 0;
-  bind(arena, 0);
   store32(control, flags, FLAGS);
   store32(control, cpus, CPUS);
   store32(control, record, SHEAVES);
-  initCache(record, SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
+  openCache(record, SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
   record += bytes;
   store32(control, record, BIG_SHEAVES);
-  initCache(record, BIG_SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
+  openCache(record, BIG_SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
   record += bytes;
   store32(control, record, RECORDS);
-  initCache(record, bytes, 64, CACHE_INTERNAL, 0);
+  openCache(record, bytes, 64, CACHE_INTERNAL, 0);
   let below: u32 = 0;
   for (let size = GRAIN; size <= CLASS_MAX; size = nextClass(size)) {
     record += bytes;
-    initCache(record, size, GRAIN, CACHE_KMALLOC, sheafFor(size));
+    openCache(record, size, GRAIN, CACHE_KMALLOC, sheafFor(size));
     enterClass(record, below, size);
     if (below == 0) store32(control, record, SMALL);
     below = size;

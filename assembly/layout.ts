@@ -57,6 +57,7 @@ export const SECTIONS_MAX: u32 = 1024;
  *   84      CULPRIT    the address it was about
  *   88      BIG_SHEAVES  record of the cache that larger sheaves come from
  *   92      SPREAD     log2 of the distance between the tables of neighbouring sections, where they lie regularly
+ *   96      REGULAR    frames from the first on whose tables lie by the rule of the directory
  *   128     SECTION_BITS  u32[32], bit s of word g: section g * 32 + s has a free frame
  *   256     INFO       u32[64], address of the info frame of sections 16 i … 16 i + 15
  *   512     GROUP_MAX  u32[32], bound on the longest free run that begins in group g
@@ -88,6 +89,7 @@ export const MISUSE: u32 = 80;
 export const CULPRIT: u32 = 84;
 export const BIG_SHEAVES: u32 = 88;
 export const SPREAD: u32 = 92;
+export const REGULAR: u32 = 96;
 export const SECTION_BITS: u32 = 128;
 export const INFO: u32 = 256;
 export const GROUP_MAX: u32 = 512;
@@ -100,14 +102,12 @@ export const MAGIC_VALUE: u32 = 0x31474e52;
 export const FLAG_CHECKS: u32 = 1;
 
 /**
- * Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, or NO_TABLE. Most tables
+ * Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, 0 while there is none. Most tables
  * lie where a rule says: section i's at that of section 0 plus i << SPREAD. SPREAD is TABLE_SHIFT for tables one behind the other,
  * as an arena that begins with several sections has them, and the shift of a section for tables inside their own sections, as they
- * come with growth. Readers compute the address by the rule and compare it with the directory, so that they need not wait for it.
+ * come with growth. The rule holds for the first REGULAR frames: for these nobody waits for a word of the directory.
  */
 export const DIRECTORY: u32 = FRAME_SIZE;
-/** No address of a table, and no result of the rule. */
-export const NO_TABLE: u32 = 1;
 
 /**
  * Info of a section, 256 bytes, sixteen to an info frame.
@@ -200,14 +200,13 @@ export const CAPACITY_MAX: u32 = STATE_MASK - 1;
  *   72      DIED         slabs ever given back
  *   96      heads        at HEAD + HEAD_STRIDE * cpu
  *
- * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock. The main sheaf's newest object is kept in
- * the head, where it is found with one load; its n objects are NEWEST and the slots 1 to n - 1, slot 0 holds 0.
+ * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
  *
  *   offset  field    meaning
- *   0       TOP      address past the n slots in use
- *   4       NEWEST   the newest object; 0: empty
- *   8       CEILING  address past the sheaf's last slot; 0 while there is no sheaf. TOP == CEILING: full
- *   12      SPARE    floor of the spare sheaf, 0 none
+ *   0       TOP      address of the main sheaf's newest object; of its floor, whose word is 0, when it is empty
+ *   4       ZERO     0, where TOP and CEILING point while there is no main sheaf: it is empty and full
+ *   8       CEILING  address of the main sheaf's last slot; TOP == CEILING: full
+ *   12      SPARE    address of the spare sheaf, 0 none
  *   16      SPARED   objects in the spare sheaf: 0 or SHEAF
  *   20      REFILLS  how often the main sheaf was found empty
  *   24      DRAINS   how often it was found full
@@ -237,7 +236,7 @@ export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;
 
 export const TOP: u32 = 0;
-export const NEWEST: u32 = 4;
+export const ZERO: u32 = 4;
 export const CEILING: u32 = 8;
 export const SPARE: u32 = 12;
 export const SPARED: u32 = 16;
@@ -250,17 +249,16 @@ export const CACHE_USER: u32 = 2;
 export const CACHE_INTERNAL: u32 = 3;
 
 /**
- * Sheaf: an array of objects behind one word of link. Its floor is its address plus SHEAF_LINK.
+ * Sheaf: an array of objects above one word, its floor.
  *
  *   offset  field  meaning
- *   0       link   floor of the next sheaf of the barn, 0 none
- *   4       u32[]  addresses of objects
+ *   0       link   floor of the next sheaf of the barn; 0 in a main or spare sheaf, where it stops the one who pops
+ *   4       u32[]  addresses of objects, oldest first
  */
-export const SHEAF_LINK: u32 = 4;
 export const SHEAF_BYTES: u32 = 128;
-export const SHEAF_SLOTS: u32 = (SHEAF_BYTES - SHEAF_LINK) >>> 2;
+export const SHEAF_SLOTS: u32 = (SHEAF_BYTES >>> 2) - 1;
 export const BIG_SHEAF_BYTES: u32 = 512;
-export const BIG_SHEAF_SLOTS: u32 = (BIG_SHEAF_BYTES - SHEAF_LINK) >>> 2;
+export const BIG_SHEAF_SLOTS: u32 = (BIG_SHEAF_BYTES >>> 2) - 1;
 
 /** Answers of the calls that give something back. 0 is success. */
 export const OK: u32 = 0;
@@ -302,9 +300,14 @@ let headOffset: u32 = 0;
 export function bind(address: u32, cpu: u32): void {
   arena = address;
   control = address + CONTROL;
-  tables = load32(address, DIRECTORY);
-  spread = load32(control, SPREAD);
   headOffset = HEAD + cpu * HEAD_STRIDE;
+  bindTables(load32(address, DIRECTORY));
+}
+
+/** Learns the rule by which descriptor tables lie; `first` is that of section 0. */
+export function bindTables(first: u32): void {
+  tables = first;
+  spread = load32(control, SPREAD);
 }
 
 /** Address of this cpu's head in the record `cache`. */

@@ -25,6 +25,7 @@ import { leadingZeros, load32, lock, memoryGrow, memoryPages, store32, trailingZ
 import {
   arena,
   BITMAP,
+  bindTables,
   CONTROL,
   control,
   DESCRIPTOR_SHIFT,
@@ -46,11 +47,11 @@ import {
   LENGTH,
   MAXIMUM,
   META,
-  NO_TABLE,
   NONE,
   OWNER,
   PAGE_FRAMES,
   PAGE_LOCK,
+  REGULAR,
   RUN_CAP,
   RUN_MAX,
   SPREAD,
@@ -85,14 +86,13 @@ export function descriptorOf(frame: u32): u32 {
 /** OWNER of the frame that `address` lies in, wherever that is; KIND_NONE outside the arena. */
 export function ownerAt(address: u32): u32 {
   const frame = frameOf(address);
-  const section = frame >>> SECTION_SHIFT;
-  const table = (tables + (section << spread)) >>> 0;
-  if (load32(arena + (section << 2), DIRECTORY) != table) return ownerAside(frame);
+  if (frame >= load32(control, REGULAR)) return ownerAside(frame);
+  const table = tables + ((frame >>> SECTION_SHIFT) << spread);
   return load32(table + ((frame & SECTION_MASK) << DESCRIPTOR_SHIFT), OWNER);
 }
 
-/** The same for a section whose table does not lie where the rule says, or that there is not. */
-function ownerAside(frame: u32): u32 {
+/** The same for a frame whose table does not lie where the rule says, or that there is not. */
+export function ownerAside(frame: u32): u32 {
   return frame < load32(control, FRAMES) ? load32(descriptorOf(frame), OWNER) : KIND_NONE;
 }
 
@@ -397,6 +397,9 @@ function tablesFor(frames: u32, present: u32): u32 {
 function layTable(section: u32, at: u32): void {
   const length = tableFrames(section);
   store32(arena + (section << 2), addressOf(at), DIRECTORY);
+  if (load32(control, REGULAR) == section << SECTION_SHIFT && addressOf(at) >>> 0 == (tables + (section << spread)) >>> 0) {
+    store32(control, (section + 1) << SECTION_SHIFT, REGULAR);
+  }
   if (length != TABLE_FRAMES) store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at + TABLE_FRAMES), INFO);
   count(META, length);
 }
@@ -517,10 +520,10 @@ export function layArena(frames: u32, maximum: u32, records: u32, fresh: bool): 
   const before = first + records;
   if (frames < before + tablesFor(frames, 0) + 1) return 0;
   if (!fresh) zero(arena + CONTROL, ((before + tablesFor(frames, 0)) << FRAME_SHIFT) - CONTROL);
-  for (let section: u32 = 0; section < SECTIONS_MAX; section++) store32(arena + (section << 2), NO_TABLE, DIRECTORY);
   store32(control, frames, FRAMES);
   store32(control, maximum, MAXIMUM);
   store32(control, frames < maximum && frames <= SECTION_FRAMES ? SECTION_SHIFT + FRAME_SHIFT : TABLE_SHIFT, SPREAD);
+  bindTables(addressOf(before));
   const begin = layBlock(before, 0, frames);
   count(META, before);
   nameTable(0, before);

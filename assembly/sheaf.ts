@@ -10,7 +10,7 @@
  * with `flush`. Without memory for a sheaf, or in checks mode, a cache works on its slabs directly.
  *
  * Invariants
- *   F1  TOP == CEILING - 4 SHEAF + 4 n for a main sheaf of n objects, NEWEST == 0 <=> n == 0; or TOP, NEWEST, CEILING are 0
+ *   F1  a main sheaf of n objects at s: TOP == s + 4 n, CEILING == s + 4 SHEAF, the word at s is 0; none: both at ZERO, which is 0
  *   F2  SPARED is 0 or SHEAF; the BARN_COUNT sheaves of the barn hold SHEAF objects each
  *   F3  objects in sheaves are "in use" for their slabs: live objects == USED - objects in sheaves and barn
  *   F4  the fast halves answer 0 and change nothing unless they did all there was to do
@@ -45,14 +45,12 @@ import {
   KIND_MASK,
   KIND_NONE,
   KIND_SLAB,
-  NEWEST,
   LOCK,
   OK,
   OLDER,
   RECORDS,
   REFILLS,
   SHEAF,
-  SHEAF_LINK,
   SHEAF_SLOTS,
   BIG_SHEAF_SLOTS,
   BIG_SHEAVES,
@@ -61,6 +59,7 @@ import {
   SPARED,
   TOP,
   USED,
+  ZERO,
 } from "./layout";
 import { ownerAt, owns } from "./page";
 import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
@@ -73,22 +72,18 @@ const SHEAF_LEAST: u32 = 2;
 
 /** Pops the newest object of the main sheaf. @returns its address, or 0 when the sheaf is empty. F4 */
 export function pop(head: u32): u32 {
-  const object = load32(head, NEWEST);
-  if (object == 0) return 0;
-  const top = load32(head, TOP) - 4;
-  store32(head, top, TOP);
-  store32(head, load32(top, 0), NEWEST);
+  const top = load32(head, TOP);
+  const object = load32(top, 0);
+  if (object != 0) store32(head, top - 4, TOP);
   return object;
 }
 
 /** Pushes an object, unless the main sheaf is full or has just been given this very object. @returns whether it did. F4 */
 export function push(head: u32, object: u32): bool {
   const top = load32(head, TOP);
-  const newest = load32(head, NEWEST);
-  if (top == load32(head, CEILING) || newest == object) return false;
-  store32(top, newest, 0);
+  if (top == load32(head, CEILING) || load32(top, 0) == object) return false;
+  store32(top + 4, object, 0);
   store32(head, top + 4, TOP);
-  store32(head, object, NEWEST);
   return true;
 }
 
@@ -109,141 +104,130 @@ function sheavesFor(cache: u32): u32 {
   return load32(cache, SHEAF) > SHEAF_SLOTS ? load32(control, BIG_SHEAVES) : load32(control, SHEAVES);
 }
 
-/** Takes an empty sheaf. @returns its floor, or 0 without memory */
+/** Takes an empty sheaf. @returns its address, or 0 without memory */
 function newSheaf(cache: u32): u32 {
   const sheaf = takeOne(sheavesFor(cache));
-  if (sheaf == 0) return 0;
-  store32(sheaf, 0, 0);
-  return sheaf + SHEAF_LINK;
+  if (sheaf != 0) store32(sheaf, 0, 0);
+  return sheaf;
 }
 
 /** Gives an empty sheaf back. */
-function dropSheaf(cache: u32, floor: u32): void {
+function dropSheaf(cache: u32, sheaf: u32): void {
   const sheaves = sheavesFor(cache);
   const head = headOf(sheaves);
-  store32(head, floor - SHEAF_LINK, HAND);
+  store32(head, sheaf, HAND);
   putObjects(sheaves, head + HAND, 1);
 }
 
-/** Address of the main sheaf's first slot; 0 while there is none. */
-function floorOf(cache: u32, head: u32): u32 {
+/** Address of the main sheaf; 0 while there is none. */
+function mainOf(cache: u32, head: u32): u32 {
   const ceiling = load32(head, CEILING);
-  return ceiling == 0 ? 0 : ceiling - (load32(cache, SHEAF) << 2);
+  return ceiling == head + ZERO ? 0 : ceiling - (load32(cache, SHEAF) << 2);
 }
 
-/** Makes the sheaf at `floor`, empty or full, the main one. F1 */
-function setMain(cache: u32, head: u32, floor: u32, length: u32): void {
-  store32(head, floor + (length << 2), TOP);
-  store32(head, length == 0 ? 0 : load32(floor, 0), NEWEST);
-  store32(head, floor + (load32(cache, SHEAF) << 2), CEILING);
-  store32(floor, 0, 0);
+/** Makes the sheaf at `sheaf`, which holds `length` objects, the main one. F1 */
+function setMain(cache: u32, head: u32, sheaf: u32, length: u32): void {
+  store32(head, sheaf + (length << 2), TOP);
+  store32(head, sheaf + (load32(cache, SHEAF) << 2), CEILING);
 }
 
-/** Exchanges main and spare sheaf; the main one is full or empty. F1 F2 */
-function exchange(cache: u32, head: u32): void {
-  const main = floorOf(cache, head);
-  const newest = load32(head, NEWEST);
+/** Leaves this cpu without sheaves for the cache. F1 F2 */
+export function clearHead(head: u32): void {
+  store32(head, head + ZERO, TOP);
+  store32(head, head + ZERO, CEILING);
+  store32(head, 0, SPARE);
+  store32(head, 0, SPARED);
+}
+
+/** Exchanges main and spare sheaf; the main one holds `length` objects, 0 or all. F1 F2 */
+function exchange(cache: u32, head: u32, length: u32): void {
+  const main = mainOf(cache, head);
   setMain(cache, head, load32(head, SPARE), load32(head, SPARED));
-  store32(main, newest, 0);
   store32(head, main, SPARE);
-  store32(head, newest == 0 ? 0 : load32(cache, SHEAF), SPARED);
+  store32(head, length, SPARED);
 }
 
-/** Writes the newest object of the main sheaf into slot 0, so that its objects are an array. @returns how many there are */
-function fold(head: u32, floor: u32): u32 {
-  store32(floor, load32(head, NEWEST), 0);
-  return (load32(head, TOP) - floor) >>> 2;
-}
-
-/** Takes a full sheaf from the barn. @returns its floor, or 0 */
+/** Takes a full sheaf from the barn. @returns its address, or 0 */
 function leaveBarn(cache: u32): u32 {
   lock(cache, LOCK);
-  const floor = load32(cache, BARN);
-  if (floor != 0) {
-    store32(cache, load32(floor - SHEAF_LINK, 0), BARN);
+  const sheaf = load32(cache, BARN);
+  if (sheaf != 0) {
+    store32(cache, load32(sheaf, 0), BARN);
     store32(cache, load32(cache, BARN_COUNT) - 1, BARN_COUNT);
+    store32(sheaf, 0, 0);
   }
   unlock(cache, LOCK);
-  return floor;
+  return sheaf;
 }
 
 /** Puts a full sheaf into the barn. @returns false when that has no room */
-function enterBarn(cache: u32, floor: u32): bool {
+function enterBarn(cache: u32, sheaf: u32): bool {
   lock(cache, LOCK);
   const sheaves = load32(cache, BARN_COUNT);
   const room = sheaves < load32(cache, BARN_LIMIT);
   if (room) {
-    store32(floor - SHEAF_LINK, load32(cache, BARN), 0);
-    store32(cache, floor, BARN);
+    store32(sheaf, load32(cache, BARN), 0);
+    store32(cache, sheaf, BARN);
     store32(cache, sheaves + 1, BARN_COUNT);
   }
   unlock(cache, LOCK);
   return room;
 }
 
+/** Makes sure that there is a main sheaf. @returns its address, or 0 without memory for one */
+function ensureMain(cache: u32, head: u32): u32 {
+  const main = mainOf(cache, head);
+  if (main != 0) return main;
+  const sheaf = newSheaf(cache);
+  if (sheaf != 0) setMain(cache, head, sheaf, 0);
+  return sheaf;
+}
+
 /** Fills the empty main sheaf, from the nearest place that has something. @returns whether there is anything to pop now */
 function refill(cache: u32, head: u32): bool {
+  const main = ensureMain(cache, head);
+  if (main == 0) return false;
   const capacity = load32(cache, SHEAF);
-  if (load32(head, CEILING) == 0) {
-    const sheaf = newSheaf(cache);
-    if (sheaf == 0) return false;
-    setMain(cache, head, sheaf, 0);
-  }
   if (load32(head, SPARED) != 0) {
-    exchange(cache, head);
+    exchange(cache, head, 0);
     return true;
   }
   const full = leaveBarn(cache);
   if (full != 0) {
-    if (load32(head, SPARE) != 0) dropSheaf(cache, load32(head, SPARE));
-    store32(head, full, SPARE);
-    store32(head, capacity, SPARED);
-    exchange(cache, head);
+    dropSheaf(cache, main);
+    setMain(cache, head, full, capacity);
     return true;
   }
-  return fill(cache, head, capacity);
-}
-
-/** Fills the empty main sheaf from the slabs, all slots but one. @returns whether they had anything. F1 */
-function fill(cache: u32, head: u32, capacity: u32): bool {
-  const floor = load32(head, TOP);
-  const taken = takeObjects(cache, floor + 4, capacity - 1);
-  const top = floor + (taken << 2);
-  store32(head, top, TOP);
-  store32(head, taken == 0 ? 0 : load32(top, 0), NEWEST);
+  const taken = takeObjects(cache, main + 4, capacity);
+  setMain(cache, head, main, taken);
   return taken != 0;
 }
 
 /** Makes room in the full main sheaf, or a main sheaf if there is none. @returns false without memory for one */
 function drain(cache: u32, head: u32): bool {
+  const full = mainOf(cache, head);
+  if (full == 0) return ensureMain(cache, head) != 0;
   const capacity = load32(cache, SHEAF);
-  const main = floorOf(cache, head);
-  if (main == 0) {
-    const sheaf = newSheaf(cache);
-    if (sheaf == 0) return false;
-    setMain(cache, head, sheaf, 0);
-    return true;
-  }
   if (load32(head, SPARE) == 0) store32(head, newSheaf(cache), SPARE);
   const spare = load32(head, SPARE);
   if (spare == 0) {
-    putObjects(cache, main, fold(head, main));
-    setMain(cache, head, main, 0);
+    putObjects(cache, full + 4, capacity);
+    setMain(cache, head, full, 0);
     return true;
   }
   if (load32(head, SPARED) != 0) emptySpare(cache, head, spare, capacity);
-  exchange(cache, head);
+  exchange(cache, head, capacity);
   return true;
 }
 
 /** Brings the full spare sheaf into the barn, or its objects back to their slabs. F2 */
 function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
-  const fresh = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf(cache) : 0;
+  const fresh: u32 = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf(cache) : 0;
   if (fresh != 0 && enterBarn(cache, spare)) {
     store32(head, fresh, SPARE);
   } else {
     if (fresh != 0) dropSheaf(cache, fresh);
-    putObjects(cache, spare, capacity);
+    putObjects(cache, spare + 4, capacity);
   }
   store32(head, 0, SPARED);
 }
@@ -304,34 +288,27 @@ export function freeSlow(cache: u32, object: u32): u32 {
   if (load32(cache, SHEAF) == 0) return putOne(cache, head, object);
   const status = checkObject(cache, object, false);
   if (status != OK) return status;
-  if (load32(head, NEWEST) == object) return BAD_DOUBLE;
+  if (load32(load32(head, TOP), 0) == object) return BAD_DOUBLE;
   if (!drain(cache, head)) return putOne(cache, head, object);
   push(head, object);
   return OK;
 }
 
+/** Brings the `length` objects of a sheaf back to their slabs and gives the sheaf back; 0 is no sheaf. */
+function dissolve(cache: u32, sheaf: u32, length: u32): void {
+  if (sheaf == 0) return;
+  putObjects(cache, sheaf + 4, length);
+  dropSheaf(cache, sheaf);
+}
+
 /** Empties this cpu's sheaves of the cache and the barn into the slabs and gives the sheaves back. */
 export function flush(cache: u32): void {
   const head = headOf(cache);
-  const main = floorOf(cache, head);
-  if (main != 0) {
-    putObjects(cache, main, fold(head, main));
-    dropSheaf(cache, main);
-  }
-  const spare = load32(head, SPARE);
-  if (spare != 0) {
-    putObjects(cache, spare, load32(head, SPARED));
-    dropSheaf(cache, spare);
-  }
-  store32(head, 0, TOP);
-  store32(head, 0, NEWEST);
-  store32(head, 0, CEILING);
-  store32(head, 0, SPARE);
-  store32(head, 0, SPARED);
-  for (let full = leaveBarn(cache); full != 0; full = leaveBarn(cache)) {
-    putObjects(cache, full, load32(cache, SHEAF));
-    dropSheaf(cache, full);
-  }
+  const main = mainOf(cache, head);
+  dissolve(cache, main, (load32(head, TOP) - main) >>> 2);
+  dissolve(cache, load32(head, SPARE), load32(head, SPARED));
+  clearHead(head);
+  for (let full = leaveBarn(cache); full != 0; full = leaveBarn(cache)) dissolve(cache, full, load32(cache, SHEAF));
 }
 
 /** Flushes every cache. @returns frames that became free */
@@ -348,7 +325,9 @@ export function sheaved(cache: u32): u32 {
   const cpus = load32(control, CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const head = cache + HEAD + cpu * HEAD_STRIDE;
-    objects += ((load32(head, TOP) - floorOf(cache, head)) >>> 2) + load32(head, SPARED);
+    const main = mainOf(cache, head);
+    if (main != 0) objects += (load32(head, TOP) - main) >>> 2;
+    objects += load32(head, SPARED);
   }
   return objects;
 }
@@ -373,12 +352,19 @@ export function sheafFor(size: u32): u32 {
   return objects < SHEAF_LEAST ? SHEAF_LEAST : objects;
 }
 
+/** Fills in a zeroed record and leaves every cpu without sheaves. */
+export function openCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u32): void {
+  const cpus = load32(control, CPUS);
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) clearHead(cache + HEAD + cpu * HEAD_STRIDE);
+  initCache(cache, size, align, kind, sheaf);
+}
+
 /** Makes a cache of the user's. @returns its record, or 0 without memory */
 export function cacheCreate(size: u32, align: u32): u32 {
   const cache = takeOne(load32(control, RECORDS));
   if (cache == 0) return 0;
   zero(cache, recordBytes(load32(control, CPUS)));
-  initCache(cache, size, align, CACHE_USER, sheafFor(size));
+  openCache(cache, size, align, CACHE_USER, sheafFor(size));
   return cache;
 }
 

@@ -1,17 +1,17 @@
 /**
- * Bundles the hot path for JavaScript: assembly/index.ts as a factory, one private evaluation per call.
+ * Bundles the hot path for JavaScript: assembly/hot.ts as a factory, one private evaluation per call.
  *
  *   used by  build-hot (the file that is shipped), vitest.config.ts (the same with a source map, from memory)
  *
  *   export function createHotPath(env) { …the modules of assembly/, with src/engine/heap.ts for assembly/heap.ts…
- *   return { every export of assembly/index.ts }; }
+ *   return { every export of assembly/hot.ts }; }
  *
  * `env` is a free name in src/engine/heap.ts; the parameter of the factory binds it.
  */
 import { build, transform } from "esbuild";
 import { at } from "./paths.mjs";
 
-const ENTRY = "assembly/index.ts";
+const ENTRY = "assembly/hot.ts";
 const OPENING = "export function createHotPath(env) {";
 const CLOSING = "}";
 const EXPORTS = /export\s*\{([^}]*)\};?(?=\s*(?:\}\s*)?(?:\/\/# sourceMappingURL=[^\n]*)?\s*$)/;

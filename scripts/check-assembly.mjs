@@ -31,7 +31,7 @@ function resolveFrom(importer) {
 
 const host = ts.createCompilerHost(options);
 host.resolveModuleNameLiterals = (literals, importer) => literals.map(resolveFrom(importer));
-const program = ts.createProgram([at("assembly/globals.d.ts"), at("assembly/index.ts")], options, host);
+const program = ts.createProgram([at("assembly/globals.d.ts"), at("assembly/hot.ts")], options, host);
 const problems = ts.getPreEmitDiagnostics(program);
 if (problems.length > 0) {
   const format = { getCurrentDirectory: () => at(""), getCanonicalFileName: (name) => name, getNewLine: () => "\n" };

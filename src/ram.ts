@@ -274,7 +274,7 @@ export class Ram {
   #kfreeSlow(address: number): boolean {
     this.#enter();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
-    const status = isWord(address) ? this.#core.kfreeSlow(address) >>> 0 : NO_ADDRESS;
+    const status = isWord(address) ? this.#core.freeRest(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "kfree", address);
     this.#leave();
     return status === 0;
@@ -477,7 +477,7 @@ export class Ram {
   /** Walks the whole arena and checks every invariant of its layout. Meant for tests: it takes time in proportion to the arena. */
   validate(): Validation {
     this.#enter();
-    const problems = describeProblems(this.#core.checkArena() >>> 0);
+    const problems = describeProblems(this.#hot.checkArena() >>> 0);
     return { ok: problems.length === 0, problems };
   }
 

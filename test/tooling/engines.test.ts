@@ -46,7 +46,7 @@ describe("the hot path in JavaScript", () => {
 
   test("names lines of assembly/ in the tests", async () => {
     const { map, inputs } = await bundleHotForTests();
-    expect(inputs).toContain(at("assembly/index.ts"));
+    expect(inputs).toContain(at("assembly/hot.ts"));
     expect(inputs).not.toContain(at("assembly/heap.ts"));
     expect(map.sources.map((path: string) => path.replace(/^(\.\.\/)+/, ""))).toContain("assembly/page.ts");
   });
