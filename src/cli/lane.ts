@@ -46,9 +46,13 @@ export interface Inspection {
 
 export type Progress = (records: number) => void;
 
-/** What an arena may keep from its callers when it is full, in bytes: a share of it, and a floor for small arenas. */
-const OVERHEAD_SHARE = 1 / 64;
-const OVERHEAD_FLOOR = 1 << 20;
+/**
+ * Bytes in whole frames that a full arena may keep from its callers: its tables, and the unused ends of slabs that are in
+ * use, a few for each class. In a small arena that is much of it.
+ */
+function overheadOf(maximum: number): number {
+  return Math.min(0.75 * maximum, 256 * 1024) + maximum / 64;
+}
 
 /**
  * A ram as small as there is one, so that what it grows to is what the trace needs.
@@ -66,8 +70,8 @@ export function inspect(task: LaneTask, progress: Progress): Inspection {
   return inspection;
 }
 
-function inspectChecked(ram: Ram, { trace, maximum }: LaneTask, progress: Progress): Inspection {
-  const heap = new CheckedHeap(ram, { overheadBytes: OVERHEAD_FLOOR + maximum * OVERHEAD_SHARE });
+function inspectChecked(ram: Ram, { trace }: LaneTask, progress: Progress): Inspection {
+  const heap = new CheckedHeap(ram, { overheadBytes: overheadOf(ram.maximum) });
   const misuses: string[] = [];
   ram.on("misuse", (report) => misuses.push(JSON.stringify(report)));
   let slabs = 0;

@@ -76,7 +76,7 @@ describe("the command", () => {
       stdout: "",
       stderr: expect.stringMatching(/^ringfence: ERR_RINGFENCE_TRACE_COMPRESSION: [^\n]+\n$/),
     });
-    expect(await command("replay", random, "--maximum", "4KiB")).toMatchObject({
+    expect(await command("replay", random, "--maximum", "5GiB")).toMatchObject({
       code: 2,
       stdout: "",
       stderr: expect.stringMatching(/^ringfence: ERR_RINGFENCE_[A-Z_]+: [^\n]+\n$/),

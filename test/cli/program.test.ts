@@ -136,7 +136,7 @@ describe("the table", () => {
     expect(lines.slice(1, 4)).toEqual([
       "sample             wasm        ts",
       "operations            4         4",
-      "ns/op       20.0      50.0",
+      "ns/op              20.0      50.0",
     ]);
     expect(Math.max(...lines.map((text) => text.length))).toBeLessThan(80);
   });
