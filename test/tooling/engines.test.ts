@@ -7,7 +7,11 @@ import { at } from "./imports.js";
 
 const environment: HotEnvironment = { shared: false, onBuffer: () => {}, pages: () => 0, grow: () => false };
 const shipped: typeof fromSources = await import(at("dist/generated/hot.js"));
-const declared = [...readFileSync(at("dist/generated/hot.d.ts"), "utf8").matchAll(/^ {2}(\w+)\(/gm)].map((m) => m[1]);
+const [, core = "", hot = ""] = readFileSync(at("dist/generated/hot.d.ts"), "utf8").split(/^export interface/m);
+
+function declaredIn(...interfaces: string[]): string[] {
+  return interfaces.flatMap((text) => [...text.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1] ?? "")).sort();
+}
 
 function functionsOf(hot: object): string[] {
   const members = Object.entries(hot).filter(([, value]) => typeof value === "function");
@@ -20,17 +24,17 @@ function wasmFunctions(flavour: string): string[] {
   return functions.map(({ name }) => name).sort();
 }
 
-describe("every engine offers the functions that hot.d.ts declares", () => {
+describe("an engine offers the functions that hot.d.ts declares", () => {
   test.each(["local", "shared"])("%s.wasm", (flavour) => {
-    expect(wasmFunctions(flavour)).toEqual(declared.sort());
+    expect(wasmFunctions(flavour)).toEqual(declaredIn(core));
   });
 
   test("JavaScript, as shipped", () => {
-    expect(functionsOf(shipped.createHotPath(environment))).toEqual(declared.sort());
+    expect(functionsOf(shipped.createHotPath(environment))).toEqual(declaredIn(core, hot));
   });
 
   test("JavaScript, as the tests see it", () => {
-    expect(functionsOf(fromSources.createHotPath(environment))).toEqual(declared.sort());
+    expect(functionsOf(fromSources.createHotPath(environment))).toEqual(declaredIn(core, hot));
   });
 });
 
