@@ -29,10 +29,10 @@ export function checkNothingLost(ram: Ram, heap: CheckedHeap): void {
   ram.shrink();
   checkNothingHeld(ram);
   const after = ram.meminfo();
-  if (after.free !== free)
-    throw promiseBroken("quiescent", `${free} frames were free; had and given back, ${after.free} are`);
   if (after.size !== size)
     throw promiseBroken("quiescent", `the ram grew from ${size} to ${after.size} bytes for what it had`);
+  if (after.free !== free)
+    throw promiseBroken("quiescent", `${free} frames were free; had and given back, ${after.free} are`);
   checkValid(ram);
 }
 

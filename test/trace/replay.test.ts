@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { CheckedHeap } from "../../src/trace/checked-heap.js";
 import { encodeTrace, parseTrace } from "../../src/trace/format.js";
 import { CALLOC, FREE, MALLOC, MEMALIGN, REALLOC } from "../../src/trace/layout.js";
 import { releaseAll, replayChecked, replayPlain } from "../../src/trace/replay.js";
+import { CheckedHeap } from "../support/model.js";
 import { randomTrace } from "../support/random-trace.js";
 import { ToyHeap } from "../support/toy-heap.js";
 
