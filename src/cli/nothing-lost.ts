@@ -29,10 +29,12 @@ export function checkNothingLost(ram: Ram, heap: CheckedHeap): void {
   ram.shrink();
   checkNothingHeld(ram);
   const after = ram.meminfo();
-  if (after.size !== size)
+  if (after.size !== size) {
     throw promiseBroken("quiescent", `the ram grew from ${size} to ${after.size} bytes for what it had`);
-  if (after.free !== free)
+  }
+  if (after.free !== free) {
     throw promiseBroken("quiescent", `${free} frames were free; had and given back, ${after.free} are`);
+  }
   checkValid(ram);
 }
 

@@ -19,7 +19,7 @@ export interface Heap extends Arena {
   ksize?(address: number): number;
 }
 
-/** The answers that stand for no block: out of memory, and a block of no bytes. */
+/** The answers that stand for no block: out of memory, and a block of no bytes. Written down here again on purpose. */
 export const NULL = 0;
 export const ZERO_SIZE_PTR = 16;
 
