@@ -1,0 +1,48 @@
+/**
+ * The four promises, for every way of taking memory, on every engine, in every place.
+ */
+import { describe, expect, test } from "vitest";
+import { Battery } from "../support/battery.js";
+import { FLAVOURS, HOMES, nameOf } from "../support/rams.js";
+import { seeded } from "../support/random.js";
+import { WAYS } from "../support/ways.js";
+
+const STEPS = 1200;
+const STEPS_TOGETHER = 6000;
+const FRAMES_TO_FILL = 12;
+
+describe.each(HOMES)("in $name", ({ open }) => {
+  describe.each(FLAVOURS.map((flavour) => ({ ...flavour, name: nameOf(flavour) })))(
+    "$name",
+    ({ name: _, ...flavour }) => {
+      test.each(Object.keys(WAYS))("%s keeps the four promises, until memory is short too", (name) => {
+        seeded((random) => {
+          const { ram, checkSurroundings } = open(flavour);
+          const battery = new Battery(ram, [(WAYS[name] as (typeof WAYS)[string])({ ram, random })], random);
+          battery.run(STEPS / 2);
+          battery.fill(FRAMES_TO_FILL);
+          battery.run(STEPS / 2);
+          battery.end();
+          battery.checkQuiescent();
+          checkSurroundings();
+          expect(battery.refusals).toBeGreaterThan(0);
+        })();
+      });
+
+      test("all of them together keep the four promises, until memory is short too", () => {
+        seeded((random) => {
+          const { ram, checkSurroundings } = open(flavour);
+          const ways = Object.values(WAYS).map((way) => way({ ram, random }));
+          const battery = new Battery(ram, ways, random);
+          battery.run(STEPS_TOGETHER / 2);
+          battery.fill(FRAMES_TO_FILL);
+          battery.run(STEPS_TOGETHER / 2);
+          battery.end();
+          battery.checkQuiescent();
+          checkSurroundings();
+          expect(battery.refusals).toBeGreaterThan(0);
+        })();
+      });
+    },
+  );
+});
