@@ -15,8 +15,6 @@
 import { copy, divide, load32, multiply, store32, zero } from "./heap";
 import {
   BAD_KIND,
-  BIG_SHEAF_BYTES,
-  BIG_SHEAVES,
   CACHE_INTERNAL,
   CACHE_KMALLOC,
   CPUS,
@@ -47,7 +45,7 @@ import {
   TAKEN,
 } from "./layout";
 import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
-import { allocSlow, blame, freeSlow, openCache, pop, push, reclaim, recordBytes, sheafFor } from "./sheaf";
+import { allocSlow, blame, freeSlow, openCache, pop, provide, push, recordBytes, relax, sheafFor } from "./sheaf";
 import { checkObject, noteMisuse } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
@@ -95,7 +93,7 @@ function framesOf(size: u32): u32 {
 /** Takes a run and makes it `kind`. @param use the counter that it is booked under */
 function claimRun(length: u32, align: u32, kind: u32, use: u32): u32 {
   let address = takeRun(length, align, use);
-  if (address == 0 && reclaim() != 0) address = takeRun(length, align, use);
+  if (address == 0 && provide(length, align)) address = takeRun(length, align, use);
   if (address == 0) return 0;
   const descriptor = descriptorOf(frameOf(address));
   store32(descriptor, kind, OWNER);
@@ -110,6 +108,7 @@ function releaseRun(address: u32, kind: u32, use: u32): bool {
   if (load32(descriptor, OWNER) != kind) return false;
   store32(descriptor, KIND_NONE, OWNER);
   giveRun(address, load32(descriptor, LENGTH), use);
+  relax();
   return true;
 }
 
@@ -275,16 +274,13 @@ function enterClass(cache: u32, below: u32, size: u32): void {
  */
 export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fresh: u32): u32 {
   const bytes = (recordBytes(cpus) + 63) & ~63;
-  const records = (bytes * (classes() + 3) + FRAME_MASK) >>> FRAME_SHIFT;
+  const records = (bytes * (classes() + 2) + FRAME_MASK) >>> FRAME_SHIFT;
   let record = layArena(frames, maximum, records, fresh != 0);
   if (record == 0) return 0;
   store32(control, flags, FLAGS);
   store32(control, cpus, CPUS);
   store32(control, record, SHEAVES);
   openCache(record, SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
-  record += bytes;
-  store32(control, record, BIG_SHEAVES);
-  openCache(record, BIG_SHEAF_BYTES, 64, CACHE_INTERNAL, 0);
   record += bytes;
   store32(control, record, RECORDS);
   openCache(record, bytes, 64, CACHE_INTERNAL, 0);

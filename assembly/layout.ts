@@ -46,7 +46,7 @@ export const SECTIONS_MAX: u32 = 1024;
  *   40      FLAGS      FLAG_CHECKS
  *   44      CPUS       heads in each cache record
  *   48      CACHES     newest cache record of the list, 0 none
- *   52      SHEAVES    record of the cache that sheaves of up to SHEAF_SLOTS objects come from
+ *   52      SHEAVES    record of the cache that sheaves come from
  *   56      RECORDS    record of the cache that records come from
  *   60      GROUPS     bit g: some section of group g (32 sections, 128 MiB) has a free frame
  *   64      PAGE_LOCK  guards all of the above and the page layer's tables
@@ -55,9 +55,9 @@ export const SECTIONS_MAX: u32 = 1024;
  *   76      MISUSES    how many caller's mistakes were seen where nobody could be told at once
  *   80      MISUSE     the latest one's status
  *   84      CULPRIT    the address it was about
- *   88      BIG_SHEAVES  record of the cache that larger sheaves come from
- *   92      SPREAD     log2 of the distance between the tables of neighbouring sections, where they lie regularly
- *   96      REGULAR    frames from the first on whose tables lie by the rule of the directory
+ *   88      SPREAD     log2 of the distance between the tables of neighbouring sections, where they lie regularly
+ *   92      REGULAR    frames from the first on whose tables lie by the rule of the directory
+ *   96      PEAK       most frames in use since sheaves were last emptied for good; tables aside
  *   128     SECTION_BITS  u32[32], bit s of word g: section g * 32 + s has a free frame
  *   256     INFO       u32[64], address of the info frame of sections 16 i … 16 i + 15
  *   512     GROUP_MAX  u32[32], bound on the longest free run that begins in group g
@@ -87,9 +87,9 @@ export const GROWTHS: u32 = 72;
 export const MISUSES: u32 = 76;
 export const MISUSE: u32 = 80;
 export const CULPRIT: u32 = 84;
-export const BIG_SHEAVES: u32 = 88;
-export const SPREAD: u32 = 92;
-export const REGULAR: u32 = 96;
+export const SPREAD: u32 = 88;
+export const REGULAR: u32 = 92;
+export const PEAK: u32 = 96;
 export const SECTION_BITS: u32 = 128;
 export const INFO: u32 = 256;
 export const GROUP_MAX: u32 = 512;
@@ -257,8 +257,6 @@ export const CACHE_INTERNAL: u32 = 3;
  */
 export const SHEAF_BYTES: u32 = 128;
 export const SHEAF_SLOTS: u32 = (SHEAF_BYTES >>> 2) - 1;
-export const BIG_SHEAF_BYTES: u32 = 512;
-export const BIG_SHEAF_SLOTS: u32 = (BIG_SHEAF_BYTES >>> 2) - 1;
 
 /** Answers of the calls that give something back. 0 is success. */
 export const OK: u32 = 0;

@@ -51,18 +51,22 @@ import {
   OWNER,
   PAGE_FRAMES,
   PAGE_LOCK,
+  PEAK,
   REGULAR,
   RUN_CAP,
   RUN_MAX,
+  RUNS,
   SPREAD,
   spread,
   TABLE_SHIFT,
+  TAKEN,
   tables,
   SECTION_BITS,
   SECTION_FRAMES,
   SECTION_MASK,
   SECTION_SHIFT,
   SECTIONS_MAX,
+  SLABS,
   TABLE_FRAMES,
   WORD_BITS,
 } from "./layout";
@@ -246,12 +250,18 @@ function lengthOfRun(start: u32, end: u32): u32 {
   return (end < limit ? nextTaken(end, limit) : limit) - start;
 }
 
+/** Frames that somebody holds, the arena's own tables aside. */
+export function framesInUse(): u32 {
+  return load32(control, SLABS) + load32(control, RUNS) + load32(control, TAKEN);
+}
+
 /** Takes free frames out of the bitmap. What is left of their run may begin in a later section now. P1 P2 P3 P4 */
 function claim(frame: u32, length: u32, align: u32, use: u32): void {
   const end = frame + length;
   markTaken(frame, length);
   count(FREE, 0 - length);
   count(use, length);
+  if (framesInUse() > load32(control, PEAK)) store32(control, framesInUse(), PEAK);
   if ((align != 1 || (end & ~SECTION_MASK) != (frame & ~SECTION_MASK)) && end < load32(control, FRAMES) && isFree(end)) raise(end, 0);
 }
 
@@ -336,8 +346,8 @@ function findAllowed(length: u32, align: u32): u32 {
 }
 
 /**
- * Takes `length` contiguous frames, lowest address first, and books them under the counter at `use`; grows the arena if it
- * must. The caller writes the descriptor.
+ * Takes `length` contiguous frames, lowest address first, and books them under the counter at `use`. The caller writes the
+ * descriptor; it also decides what to do when there are none: bring back what waits somewhere, or grow.
  *
  * @param length frames, at least 1
  * @param align  frames, a power of two: the address is a multiple of that
@@ -346,8 +356,7 @@ function findAllowed(length: u32, align: u32): u32 {
 export function takeRun(length: u32, align: u32, use: u32): u32 {
   if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return 0;
   lock(control, PAGE_LOCK);
-  let frame = findAllowed(length, align);
-  while (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
+  const frame = findAllowed(length, align);
   if (frame != NONE) claim(frame, length, align, use);
   unlock(control, PAGE_LOCK);
   return frame == NONE ? 0 : addressOf(frame);
@@ -505,6 +514,16 @@ function growFor(length: u32): bool {
   const ample = alignUp(from + (present >>> 6), PAGE_FRAMES);
   if (ample > least && ample <= maximum && growTo(from, ample, whole)) return true;
   return growTo(from, least, whole);
+}
+
+/** Grows the arena until a run of `length` frames could be had, or as far as it may. @returns whether it could at the end */
+export function grow(length: u32, align: u32): bool {
+  if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return false;
+  lock(control, PAGE_LOCK);
+  let frame = findAllowed(length, align);
+  while (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
+  unlock(control, PAGE_LOCK);
+  return frame != NONE;
 }
 
 /**

@@ -48,24 +48,24 @@ import {
   LOCK,
   OK,
   OLDER,
+  PEAK,
   RECORDS,
   REFILLS,
   SHEAF,
   SHEAF_SLOTS,
-  BIG_SHEAF_SLOTS,
-  BIG_SHEAVES,
   SHEAVES,
+  SLAB_FRAMES,
   SPARE,
   SPARED,
   TOP,
   USED,
   ZERO,
 } from "./layout";
-import { ownerAt, owns } from "./page";
+import { framesInUse, grow, ownerAt, owns } from "./page";
 import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
-const SHEAF_GOODS: u32 = 4096;
+const SHEAF_GOODS: u32 = 1024;
 const SHEAF_LEAST: u32 = 2;
 
 // the fast halves
@@ -99,21 +99,16 @@ export function cacheFreeFast(cache: u32, object: u32): bool {
 
 // sheaves
 
-/** The cache that the sheaves of `cache` come from. */
-function sheavesFor(cache: u32): u32 {
-  return load32(cache, SHEAF) > SHEAF_SLOTS ? load32(control, BIG_SHEAVES) : load32(control, SHEAVES);
-}
-
 /** Takes an empty sheaf. @returns its address, or 0 without memory */
-function newSheaf(cache: u32): u32 {
-  const sheaf = takeOne(sheavesFor(cache));
+function newSheaf(): u32 {
+  const sheaf = takeOne(load32(control, SHEAVES));
   if (sheaf != 0) store32(sheaf, 0, 0);
   return sheaf;
 }
 
 /** Gives an empty sheaf back. */
-function dropSheaf(cache: u32, sheaf: u32): void {
-  const sheaves = sheavesFor(cache);
+function dropSheaf(sheaf: u32): void {
+  const sheaves = load32(control, SHEAVES);
   const head = headOf(sheaves);
   store32(head, sheaf, HAND);
   putObjects(sheaves, head + HAND, 1);
@@ -178,7 +173,7 @@ function enterBarn(cache: u32, sheaf: u32): bool {
 function ensureMain(cache: u32, head: u32): u32 {
   const main = mainOf(cache, head);
   if (main != 0) return main;
-  const sheaf = newSheaf(cache);
+  const sheaf = newSheaf();
   if (sheaf != 0) setMain(cache, head, sheaf, 0);
   return sheaf;
 }
@@ -194,7 +189,7 @@ function refill(cache: u32, head: u32): bool {
   }
   const full = leaveBarn(cache);
   if (full != 0) {
-    dropSheaf(cache, main);
+    dropSheaf(main);
     setMain(cache, head, full, capacity);
     return true;
   }
@@ -208,7 +203,7 @@ function drain(cache: u32, head: u32): bool {
   const full = mainOf(cache, head);
   if (full == 0) return ensureMain(cache, head) != 0;
   const capacity = load32(cache, SHEAF);
-  if (load32(head, SPARE) == 0) store32(head, newSheaf(cache), SPARE);
+  if (load32(head, SPARE) == 0) store32(head, newSheaf(), SPARE);
   const spare = load32(head, SPARE);
   if (spare == 0) {
     putObjects(cache, full + 4, capacity);
@@ -222,11 +217,11 @@ function drain(cache: u32, head: u32): bool {
 
 /** Brings the full spare sheaf into the barn, or its objects back to their slabs. F2 */
 function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
-  const fresh: u32 = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf(cache) : 0;
+  const fresh: u32 = load32(cache, BARN_COUNT) < load32(cache, BARN_LIMIT) ? newSheaf() : 0;
   if (fresh != 0 && enterBarn(cache, spare)) {
     store32(head, fresh, SPARE);
   } else {
-    if (fresh != 0) dropSheaf(cache, fresh);
+    if (fresh != 0) dropSheaf(fresh);
     putObjects(cache, spare + 4, capacity);
   }
   store32(head, 0, SPARED);
@@ -261,10 +256,20 @@ export function allocSlow(cache: u32): u32 {
   const head = headOf(cache);
   bump(head, REFILLS);
   if (load32(cache, SHEAF) != 0 && refill(cache, head)) return pop(head);
-  const object = takeOne(cache);
-  if (object != 0) return object;
+  let object = takeOne(cache);
+  if (object == 0 && provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache);
+  return object;
+}
+
+/**
+ * Sees to it that a run of `length` frames can be had: from what waits in sheaves and empty slabs, else by growth.
+ *
+ * @param align frames
+ * @returns whether it can be had now
+ */
+export function provide(length: u32, align: u32): bool {
   reclaim();
-  return takeOne(cache);
+  return grow(length, align);
 }
 
 /** Gives an object of `cache` back. @returns OK, or why it was refused */
@@ -281,9 +286,13 @@ export function blame(address: u32): u32 {
   return ownerAt(address) == KIND_NONE ? BAD_FREE : BAD_KIND;
 }
 
-/** The slow half of a free: the address lies in a slab of `cache`, whose main sheaf did not take it. */
+/**
+ * The slow half of a free: the address lies in a slab of `cache`. The main sheaf is asked once more: whoever comes here may have
+ * looked at it through a view that was out of date.
+ */
 export function freeSlow(cache: u32, object: u32): u32 {
   const head = headOf(cache);
+  if (push(head, object)) return OK;
   bump(head, DRAINS);
   if (load32(cache, SHEAF) == 0) return putOne(cache, head, object);
   const status = checkObject(cache, object, false);
@@ -291,14 +300,25 @@ export function freeSlow(cache: u32, object: u32): u32 {
   if (load32(load32(head, TOP), 0) == object) return BAD_DOUBLE;
   if (!drain(cache, head)) return putOne(cache, head, object);
   push(head, object);
+  relax();
   return OK;
+}
+
+/**
+ * Empties all sheaves each time that the frames in use have halved. What lies in sheaves then holds on to slabs all over the
+ * arena, which the next rise would fill up again where they are: long runs would find no place between them.
+ */
+export function relax(): void {
+  if (framesInUse() >= load32(control, PEAK) >>> 1) return;
+  reclaim();
+  store32(control, framesInUse(), PEAK);
 }
 
 /** Brings the `length` objects of a sheaf back to their slabs and gives the sheaf back; 0 is no sheaf. */
 function dissolve(cache: u32, sheaf: u32, length: u32): void {
   if (sheaf == 0) return;
   putObjects(cache, sheaf + 4, length);
-  dropSheaf(cache, sheaf);
+  dropSheaf(sheaf);
 }
 
 /** Empties this cpu's sheaves of the cache and the barn into the slabs and gives the sheaves back. */
@@ -348,7 +368,7 @@ export function recordBytes(cpus: u32): u32 {
 export function sheafFor(size: u32): u32 {
   if ((load32(control, FLAGS) & FLAG_CHECKS) != 0) return 0;
   const objects = divide(SHEAF_GOODS, size);
-  if (objects > BIG_SHEAF_SLOTS) return BIG_SHEAF_SLOTS;
+  if (objects > SHEAF_SLOTS) return SHEAF_SLOTS;
   return objects < SHEAF_LEAST ? SHEAF_LEAST : objects;
 }
 
@@ -361,7 +381,7 @@ export function openCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u
 
 /** Makes a cache of the user's. @returns its record, or 0 without memory */
 export function cacheCreate(size: u32, align: u32): u32 {
-  const cache = takeOne(load32(control, RECORDS));
+  const cache = allocSlow(load32(control, RECORDS));
   if (cache == 0) return 0;
   zero(cache, recordBytes(load32(control, CPUS)));
   openCache(cache, size, align, CACHE_USER, sheafFor(size));

@@ -71,6 +71,8 @@ import { count, descriptorOf, frameOf, giveRun, takeRun } from "./page";
 
 /** Least SLOT: a free object holds a link. */
 export const SLOT_MIN: u32 = 8;
+/** Slots above this come few to a slab, whose waste then weighs more than its length. */
+const LARGE_SLOT: u32 = 2048;
 /** Most frames in a slab of several objects. */
 const FRAMES_MAX: u32 = 8;
 
@@ -350,10 +352,10 @@ function wasteOf(slot: u32, frames: u32): u32 {
   return bytes - multiply(divide(bytes, slot), slot);
 }
 
-/** Frames of a slab: the fewest whose waste is at most a sixteenth, else an eighth, a quarter, half; one object's worth at least. */
+/** Frames of a slab: the fewest whose waste is at most a 32nd for large slots, a 16th for others, else twice that and so on. */
 function framesFor(slot: u32): u32 {
   const least = (slot + FRAME_MASK) >>> FRAME_SHIFT;
-  for (let share: u32 = 4; share != 0; share--) {
+  for (let share: u32 = slot > LARGE_SLOT ? 5 : 4; share != 0; share--) {
     for (let frames = least; frames <= FRAMES_MAX; frames++) {
       if (wasteOf(slot, frames) <= (frames << FRAME_SHIFT) >>> share) return frames;
     }
