@@ -19,7 +19,6 @@ import {
   BROKEN_SUM,
   BROKEN_SUMMARY,
   CACHES,
-  CAPACITY,
   CEILING,
   COUNT,
   control,
@@ -45,13 +44,14 @@ import {
   PREV,
   RUNS,
   SHEAF,
+  SHORTS,
   SLAB,
-  SLAB_FRAMES,
   SLABS,
   SLOT,
   SPARE,
   SPARED,
   STATE,
+  STATE_SHORT,
   TAKEN,
   TOP,
   USED,
@@ -59,7 +59,7 @@ import {
 } from "./layout";
 import { addressOf, boundsHold, descriptorOf, frameOf, isFree, summariesHold } from "./page";
 import { sheaved } from "./sheaf";
-import { firstOf, freshOf, inUseOf, ownerFor } from "./slab";
+import { capacityOf, firstOf, freshOf, inUseOf, ownerFor, slabFrames } from "./slab";
 
 /** Frames of the arena, and the answer so far. One walk at a time. */
 let frames: u32 = 0;
@@ -102,10 +102,10 @@ function checkChain(cache: u32, slab: u32, state: u32): void {
 /** Checks the slab whose first frame is `frame`. S1 S4 @returns the frame after it */
 function checkSlab(frame: u32, owner: u32): u32 {
   const cache = (owner & ~KIND_MASK) >>> 0;
-  const end = frame + load32(cache, SLAB_FRAMES);
   const state = load32(descriptorOf(frame), STATE);
+  const end = frame + slabFrames(cache, state);
   const inUse = inUseOf(state);
-  demand(end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= load32(cache, CAPACITY), BROKEN_SLAB);
+  demand(end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state), BROKEN_SLAB);
   for (let at = frame + 1; at < end && at < frames; at++) {
     const body = descriptorOf(at);
     const named = load32(body, OWNER) == owner + KIND_BODY && load32(body, SLAB) == addressOf(frame);
@@ -153,15 +153,15 @@ function checkFrames(): void {
 
 /** Walks a cache's list of partial slabs. S2 @returns their number */
 function checkPartial(cache: u32): void {
-  const capacity = load32(cache, CAPACITY);
   let steps = load32(cache, COUNT);
   let previous: u32 = 0;
   let slab = load32(cache, PARTIAL);
   for (; slab != 0 && steps != 0; steps--) {
     const descriptor = descriptorOf(frameOf(slab));
-    const inUse = inUseOf(load32(descriptor, STATE));
+    const state = load32(descriptor, STATE);
+    const inUse = inUseOf(state);
     demand(load32(descriptor, OWNER) == ownerFor(cache), BROKEN_PARTIAL);
-    demand( inUse != 0 && inUse < capacity && load32(descriptor, PREV) == previous, BROKEN_PARTIAL);
+    demand( inUse != 0 && inUse < capacityOf(cache, state) && load32(descriptor, PREV) == previous, BROKEN_PARTIAL);
     previous = slab;
     slab = load32(descriptor, NEXT);
   }
@@ -185,16 +185,18 @@ function checkCounts(cache: u32): void {
   let slabs: u32 = 0;
   let used: u32 = 0;
   let partial: u32 = 0;
+  let shorts: u32 = 0;
   const owner = ownerFor(cache);
   for (let frame: u32 = 0; frame < frames; frame++) {
     const descriptor = descriptorOf(frame);
     if (load32(descriptor, OWNER) != owner) continue;
-    const inUse = inUseOf(load32(descriptor, STATE));
+    const state = load32(descriptor, STATE);
     slabs++;
-    used += inUse;
-    if (inUse < load32(cache, CAPACITY)) partial++;
+    used += inUseOf(state);
+    if ((state & STATE_SHORT) != 0) shorts++;
+    if (inUseOf(state) < capacityOf(cache, state)) partial++;
   }
-  demand(slabs == load32(cache, COUNT) && used == load32(cache, USED), BROKEN_COUNT);
+  demand(slabs == load32(cache, COUNT) && used == load32(cache, USED) && shorts == load32(cache, SHORTS), BROKEN_COUNT);
   demand(partial == listed(cache), BROKEN_PARTIAL);
 }
 

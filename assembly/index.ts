@@ -21,6 +21,7 @@ export {
   lengthAt,
   malloc,
   realloc,
+  slabLength,
   takeFrames,
 } from "./kmalloc";
 import { store32 } from "./heap";

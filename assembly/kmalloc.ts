@@ -42,11 +42,12 @@ import {
   SHEAVES,
   SLOT,
   SMALL,
+  STATE,
   TAKEN,
 } from "./layout";
 import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
-import { allocSlow, blame, freeSlow, openCache, pop, provide, push, recordBytes, relax, sheafFor } from "./sheaf";
-import { checkObject, noteMisuse } from "./slab";
+import { allocSlow, blame, freeSlow, openCache, pop, provide, push, recordBytes, sheafFor } from "./sheaf";
+import { checkObject, noteMisuse, slabFrames } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
 const GRAIN: u32 = 16;
@@ -108,7 +109,6 @@ function releaseRun(address: u32, kind: u32, use: u32): bool {
   if (load32(descriptor, OWNER) != kind) return false;
   store32(descriptor, KIND_NONE, OWNER);
   giveRun(address, load32(descriptor, LENGTH), use);
-  relax();
   return true;
 }
 
@@ -151,6 +151,12 @@ export function judge(address: u32): u32 {
   const owner = ownerAt(address);
   if ((owner & KIND_SLAB) != 0) return checkObject((owner & ~KIND_MASK) >>> 0, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
   return owner == KIND_RUN && (address & FRAME_MASK) == 0 ? OK : blame(address);
+}
+
+/** Length in frames of the slab that begins at `address`. */
+export function slabLength(address: u32): u32 {
+  const descriptor = descriptorOf(frameOf(address));
+  return slabFrames((load32(descriptor, OWNER) & ~KIND_MASK) >>> 0, load32(descriptor, STATE));
 }
 
 /** Length in frames of the run that begins at `address`. */

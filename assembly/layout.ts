@@ -139,10 +139,11 @@ export const RUN_CAP: u32 = 2 * SECTION_FRAMES;
  * OWNER of a free frame, and of the further frames of a run, is KIND_NONE.
  *
  *   STATE of a slab
- *   29      20 19      10 9        0
- *   ┌─────────┬──────────┬──────────┐
- *   │  first  │  in use  │  fresh   │
- *   └─────────┴──────────┴──────────┘
+ *    30   29      20 19      10 9        0
+ *   ┌─────┬─────────┬──────────┬──────────┐
+ *   │short│  first  │  in use  │  fresh   │
+ *   └─────┴─────────┴──────────┴──────────┘
+ *   short   1: the slab has SHORT_FRAMES frames, since no run of SLAB_FRAMES was to be had
  *   first   index of the first free object of the list, plus 1; 0 none. A free object's first word holds the next one's
  *   in use  objects handed out by the slab, those in sheaves included
  *   fresh   objects that were ever handed out: those from this index on are free and were never touched
@@ -172,6 +173,8 @@ export const KIND_META: u32 = 32;
 
 export const STATE_SHIFT: u32 = 10;
 export const STATE_MASK: u32 = (1 << STATE_SHIFT) - 1;
+/** The bit of a short slab. */
+export const STATE_SHORT: u32 = 1 << 30;
 /** Most objects in a slab, so that each part of STATE fits. */
 export const CAPACITY_MAX: u32 = STATE_MASK - 1;
 
@@ -198,6 +201,8 @@ export const CAPACITY_MAX: u32 = STATE_MASK - 1;
  *   64      OLDER        next record of the list of caches, 0 none
  *   68      BORN         slabs ever made
  *   72      DIED         slabs ever given back
+ *   76      SHORT_FRAMES fewest frames that hold an object
+ *   80      SHORTS       short slabs among COUNT
  *   96      heads        at HEAD + HEAD_STRIDE * cpu
  *
  * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
@@ -231,6 +236,8 @@ export const KIND: u32 = 60;
 export const OLDER: u32 = 64;
 export const BORN: u32 = 68;
 export const DIED: u32 = 72;
+export const SHORT_FRAMES: u32 = 76;
+export const SHORTS: u32 = 80;
 export const HEAD: u32 = 96;
 export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;

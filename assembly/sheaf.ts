@@ -57,6 +57,7 @@ import {
   SLAB_FRAMES,
   SPARE,
   SPARED,
+  STATE_SHORT,
   TOP,
   USED,
   ZERO,
@@ -67,6 +68,10 @@ import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
 const SHEAF_GOODS: u32 = 1024;
 const SHEAF_LEAST: u32 = 2;
+/** Frames that have to become free, at least, before all sheaves are emptied. */
+const RELAX_FRAMES: u32 = 64;
+/** Full sheaves that a barn keeps. */
+const BARN_SHEAVES: u32 = 1;
 
 // the fast halves
 
@@ -101,7 +106,7 @@ export function cacheFreeFast(cache: u32, object: u32): bool {
 
 /** Takes an empty sheaf. @returns its address, or 0 without memory */
 function newSheaf(): u32 {
-  const sheaf = takeOne(load32(control, SHEAVES));
+  const sheaf = takeOne(load32(control, SHEAVES), 0);
   if (sheaf != 0) store32(sheaf, 0, 0);
   return sheaf;
 }
@@ -193,7 +198,7 @@ function refill(cache: u32, head: u32): bool {
     setMain(cache, head, full, capacity);
     return true;
   }
-  const taken = takeObjects(cache, main + 4, capacity);
+  const taken = takeObjects(cache, main + 4, capacity, 0);
   setMain(cache, head, main, taken);
   return taken != 0;
 }
@@ -227,10 +232,10 @@ function emptySpare(cache: u32, head: u32, spare: u32, capacity: u32): void {
   store32(head, 0, SPARED);
 }
 
-/** Takes one object from the slabs, past the sheaves. */
-function takeOne(cache: u32): u32 {
+/** Takes one object from the slabs, past the sheaves. @param short as for `takeObjects` */
+function takeOne(cache: u32, short: u32): u32 {
   const head = headOf(cache);
-  return takeObjects(cache, head + HAND, 1) != 0 ? load32(head, HAND) : 0;
+  return takeObjects(cache, head + HAND, 1, short) != 0 ? load32(head, HAND) : 0;
 }
 
 /** Gives one object to the slabs, past the sheaves. @returns OK, or why it was refused */
@@ -256,9 +261,9 @@ export function allocSlow(cache: u32): u32 {
   const head = headOf(cache);
   bump(head, REFILLS);
   if (load32(cache, SHEAF) != 0 && refill(cache, head)) return pop(head);
-  let object = takeOne(cache);
-  if (object == 0 && provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache);
-  return object;
+  let object = takeOne(cache, 0);
+  if (object == 0 && provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache, 0);
+  return object != 0 ? object : takeOne(cache, STATE_SHORT);
 }
 
 /**
@@ -305,11 +310,13 @@ export function freeSlow(cache: u32, object: u32): u32 {
 }
 
 /**
- * Empties all sheaves each time that the frames in use have halved. What lies in sheaves then holds on to slabs all over the
- * arena, which the next rise would fill up again where they are: long runs would find no place between them.
+ * Empties all sheaves each time that the frames in use have fallen by a quarter. What lies in sheaves then holds on to slabs all
+ * over the arena, which the next rise would fill up again where they are: long runs would find no place between them.
  */
-export function relax(): void {
-  if (framesInUse() >= load32(control, PEAK) >>> 1) return;
+function relax(): void {
+  const peak = load32(control, PEAK);
+  const fall = peak - framesInUse();
+  if (fall < RELAX_FRAMES || fall < peak >>> 2) return;
   reclaim();
   store32(control, framesInUse(), PEAK);
 }
@@ -376,6 +383,7 @@ export function sheafFor(size: u32): u32 {
 export function openCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u32): void {
   const cpus = load32(control, CPUS);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) clearHead(cache + HEAD + cpu * HEAD_STRIDE);
+  store32(cache, sheaf == 0 ? 0 : BARN_SHEAVES, BARN_LIMIT);
   initCache(cache, size, align, kind, sheaf);
 }
 

@@ -10,9 +10,9 @@
  * are on no list, slabs without objects in use go back to the page layer, so PARTIAL lists just those in between.
  *
  * Invariants
- *   S1  in use + length of the free list + (CAPACITY - fresh) == CAPACITY
- *   S2  a slab is on its cache's PARTIAL list  <=>  0 < in use < CAPACITY
- *   S3  COUNT == slabs, USED == sum of their "in use", COUNT * SLAB_FRAMES summed over all caches == SLABS
+ *   S1  in use + length of the free list + (capacity - fresh) == capacity, which is CAPACITY but for short slabs
+ *   S2  a slab is on its cache's PARTIAL list  <=>  0 < in use < capacity
+ *   S3  COUNT == slabs, SHORTS == short ones, USED == sum of their "in use"; the frames of all slabs == SLABS
  *   S4  every frame of a slab names the cache; every frame but the first names the slab
  *   S5  links and "first" are at most "fresh"
  *   S6  the list of caches holds every record that is not destroyed, once
@@ -57,6 +57,8 @@ import {
   PREV,
   SHEAF,
   SHIFT,
+  SHORT_FRAMES,
+  SHORTS,
   SIZE,
   SLAB,
   SLAB_FRAMES,
@@ -65,6 +67,7 @@ import {
   STATE,
   STATE_MASK,
   STATE_SHIFT,
+  STATE_SHORT,
   USED,
 } from "./layout";
 import { count, descriptorOf, frameOf, giveRun, takeRun } from "./page";
@@ -82,7 +85,7 @@ function descriptorAt(address: u32): u32 {
 }
 
 export function firstOf(state: u32): u32 {
-  return state >>> (2 * STATE_SHIFT);
+  return (state >>> (2 * STATE_SHIFT)) & STATE_MASK;
 }
 
 export function inUseOf(state: u32): u32 {
@@ -93,8 +96,19 @@ export function freshOf(state: u32): u32 {
   return state & STATE_MASK;
 }
 
-function pack(first: u32, inUse: u32, fresh: u32): u32 {
-  return (((first << STATE_SHIFT) | inUse) << STATE_SHIFT) | fresh;
+function pack(short: u32, first: u32, inUse: u32, fresh: u32): u32 {
+  return short | (first << (2 * STATE_SHIFT)) | (inUse << STATE_SHIFT) | fresh;
+}
+
+/** Frames of the slab with this state. */
+export function slabFrames(cache: u32, state: u32): u32 {
+  return (state & STATE_SHORT) != 0 ? load32(cache, SHORT_FRAMES) : load32(cache, SLAB_FRAMES);
+}
+
+/** Objects that the slab with this state holds. */
+export function capacityOf(cache: u32, state: u32): u32 {
+  if ((state & STATE_SHORT) == 0) return load32(cache, CAPACITY);
+  return divide(load32(cache, SHORT_FRAMES) << FRAME_SHIFT, load32(cache, SLOT));
 }
 
 /** Books a mistake that came to light where nobody could be told of it. */
@@ -135,16 +149,21 @@ export function ownerFor(cache: u32): u32 {
   return cache + (load32(cache, KIND) == CACHE_INTERNAL ? KIND_INTERNAL : KIND_SLAB);
 }
 
-/** Makes a slab; it is on no list. @returns its address, or 0 when the page layer has no run. S3 S4 */
-function birth(cache: u32): u32 {
-  const frames = load32(cache, SLAB_FRAMES);
+/**
+ * Makes a slab; it is on no list.
+ *
+ * @param short STATE_SHORT for one of the fewest frames, else 0
+ * @returns its address, or 0 when the page layer has no run. S3 S4
+ */
+function birth(cache: u32, short: u32): u32 {
+  const frames = slabFrames(cache, short);
   const slab = takeRun(frames, 1, SLABS);
   if (slab == 0) return 0;
   const frame = frameOf(slab);
   const descriptor = descriptorOf(frame);
   const owner = ownerFor(cache);
   store32(descriptor, owner, OWNER);
-  store32(descriptor, 0, STATE);
+  store32(descriptor, short, STATE);
   for (let i: u32 = 1; i < frames; i++) {
     const body = descriptorOf(frame + i);
     store32(body, owner + KIND_BODY, OWNER);
@@ -152,12 +171,15 @@ function birth(cache: u32): u32 {
   }
   addTo(cache, 1, COUNT);
   addTo(cache, 1, BORN);
+  if (short != 0) addTo(cache, 1, SHORTS);
   return slab;
 }
 
 /** Gives a slab that is on no list and has no object in use back to the page layer. S3 */
 function death(cache: u32, slab: u32, descriptor: u32): void {
-  const frames = load32(cache, SLAB_FRAMES);
+  const state = load32(descriptor, STATE);
+  const frames = slabFrames(cache, state);
+  if ((state & STATE_SHORT) != 0) addTo(cache, 0 - 1, SHORTS);
   store32(descriptor, KIND_NONE, OWNER);
   for (let i: u32 = 1; i < frames; i++) store32(descriptorOf(frameOf(slab) + i), KIND_NONE, OWNER);
   giveRun(slab, frames, SLABS);
@@ -197,7 +219,7 @@ function takeListed(slab: u32, slot: u32, descriptor: u32, into: u32, wanted: u3
     store32(into + (taken << 2), object, 0);
     first = load32(object, 0);
   }
-  store32(descriptor, pack(first, inUse + taken, fresh), STATE);
+  store32(descriptor, pack(state & STATE_SHORT, first, inUse + taken, fresh), STATE);
   return taken;
 }
 
@@ -206,11 +228,11 @@ function takeFrom(cache: u32, slab: u32, descriptor: u32, into: u32, wanted: u32
   const slot = load32(cache, SLOT);
   const before = load32(descriptor, STATE);
   const listed = freshOf(before) - inUseOf(before);
-  const unused = load32(cache, CAPACITY) - freshOf(before);
+  const unused = capacityOf(cache, before) - freshOf(before);
   const fresh = wanted > listed ? (wanted - listed < unused ? wanted - listed : unused) : 0;
   takeFresh(slab, slot, freshOf(before), into, fresh);
   const taken = takeListed(slab, slot, descriptor, into + (fresh << 2), wanted < listed ? wanted : listed);
-  store32(descriptor, load32(descriptor, STATE) + pack(0, fresh, fresh), STATE);
+  store32(descriptor, load32(descriptor, STATE) + pack(0, 0, fresh, fresh), STATE);
   addTo(cache, inUseOf(load32(descriptor, STATE)) - inUseOf(before), USED);
   return fresh + taken;
 }
@@ -220,23 +242,24 @@ function takeFrom(cache: u32, slab: u32, descriptor: u32, into: u32, wanted: u32
  *
  * @param into   address of the array that takes the objects' addresses, oldest slab first
  * @param wanted objects, at least 1
+ * @param short  STATE_SHORT if a new slab is to be one of the fewest frames, else 0
  * @returns how many were taken; 0 when there is no memory for a slab
  */
-export function takeObjects(cache: u32, into: u32, wanted: u32): u32 {
+export function takeObjects(cache: u32, into: u32, wanted: u32, short: u32): u32 {
   lock(cache, LOCK);
-  const capacity = load32(cache, CAPACITY);
   let taken: u32 = 0;
   while (taken < wanted) {
     let slab = load32(cache, PARTIAL);
     const listed = slab != 0;
     if (!listed) {
       if (taken != 0) break;
-      slab = birth(cache);
+      slab = birth(cache, short);
       if (slab == 0) break;
     }
     const descriptor = descriptorAt(slab);
     taken += takeFrom(cache, slab, descriptor, into + (taken << 2), wanted - taken);
-    const full = inUseOf(load32(descriptor, STATE)) == capacity;
+    const state = load32(descriptor, STATE);
+    const full = inUseOf(state) == capacityOf(cache, state);
     if (full && listed) unlink(cache, descriptor);
     if (!full && !listed) link(cache, slab, descriptor);
   }
@@ -278,8 +301,8 @@ export function checkObject(cache: u32, address: u32, walk: bool): u32 {
   const descriptor = descriptorAt(address);
   const slab = slabOf(descriptor, address) >>> 0;
   const index = indexOf(cache, address - slab);
-  if (index >= load32(cache, CAPACITY)) return BAD_INTERIOR;
   const state = load32(descriptorAt(slab), STATE);
+  if (index >= capacityOf(cache, state)) return BAD_INTERIOR;
   if (index >= freshOf(state)) return BAD_FREE;
   if (inUseOf(state) == 0 || firstOf(state) == index + 1) return BAD_DOUBLE;
   return walk && isListed(cache, slab, state, index) ? BAD_DOUBLE : OK;
@@ -292,7 +315,6 @@ export function checkObject(cache: u32, address: u32, walk: bool): u32 {
  */
 export function putObjects(cache: u32, from: u32, length: u32): void {
   lock(cache, LOCK);
-  const capacity = load32(cache, CAPACITY);
   const shift = load32(cache, SHIFT);
   const inverse = load32(cache, INVERSE);
   const owner = ownerFor(cache);
@@ -318,13 +340,13 @@ export function putObjects(cache: u32, from: u32, length: u32): void {
     }
     put++;
     if (inUseOf(state) == 1) {
-      if (capacity != 1) unlink(cache, descriptor);
+      if (capacityOf(cache, state) != 1) unlink(cache, descriptor);
       death(cache, slab, descriptor);
       continue;
     }
     store32(object, firstOf(state), 0);
-    store32(descriptor, pack(index + 1, inUseOf(state) - 1, freshOf(state)), STATE);
-    if (inUseOf(state) == capacity) link(cache, slab, descriptor);
+    store32(descriptor, pack(state & STATE_SHORT, index + 1, inUseOf(state) - 1, freshOf(state)), STATE);
+    if (inUseOf(state) == capacityOf(cache, state)) link(cache, slab, descriptor);
   }
   addTo(cache, 0 - put, USED);
   unlock(cache, LOCK);
@@ -379,6 +401,7 @@ export function initCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u
   store32(cache, slot, SLOT);
   store32(cache, frames, SLAB_FRAMES);
   store32(cache, divide(frames << FRAME_SHIFT, slot), CAPACITY);
+  store32(cache, (slot + FRAME_MASK) >>> FRAME_SHIFT, SHORT_FRAMES);
   store32(cache, shift, SHIFT);
   store32(cache, inverseOf(slot >>> shift), INVERSE);
   store32(cache, sheaf, SHEAF);

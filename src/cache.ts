@@ -18,13 +18,15 @@ import {
   HEAD_STRIDE,
   REFILLS,
   SHEAF,
+  SHORT_FRAMES,
+  SHORTS,
   SIZE,
   SLAB_FRAMES,
   SLOT,
   USED,
 } from "./generated/layout.js";
 import { NO_ADDRESS } from "./misuse.js";
-import { bytesOf } from "./options.js";
+import { bytesOf, framesOf } from "./options.js";
 
 /** What a cache needs of the ram that it belongs to. */
 export interface CacheHost {
@@ -72,6 +74,7 @@ export interface CacheStats {
 export function readStats(host: CacheHost, record: number, name: string): CacheStats {
   const read = (offset: number): number => host.word(record, offset);
   const sheaved = host.engine.core.sheaved(record) >>> 0;
+  const shorts = read(SHORTS);
   const heads = Array.from({ length: host.cpus() }, (_, cpu) => HEAD + cpu * HEAD_STRIDE);
   const sum = (offset: number): number => heads.reduce((total, head) => total + read(head + offset), 0);
   return {
@@ -81,8 +84,8 @@ export function readStats(host: CacheHost, record: number, name: string): CacheS
     framesPerSlab: read(SLAB_FRAMES),
     objectsPerSlab: read(CAPACITY),
     slabs: read(COUNT),
-    bytes: bytesOf(read(COUNT) * read(SLAB_FRAMES)),
-    objects: read(COUNT) * read(CAPACITY),
+    bytes: bytesOf((read(COUNT) - shorts) * read(SLAB_FRAMES) + shorts * read(SHORT_FRAMES)),
+    objects: (read(COUNT) - shorts) * read(CAPACITY) + shorts * Math.floor(bytesOf(read(SHORT_FRAMES)) / read(SLOT)),
     live: read(USED) - sheaved,
     sheaved,
     sheafSize: read(SHEAF),
@@ -188,11 +191,10 @@ export class Cache {
   /** Brings the objects in sheaves back to their slabs and empty slabs to the page layer. @returns frames that became free */
   shrink(): number {
     this.#enter();
-    const { core } = this.#host.engine;
-    const before = this.#host.word(this.#record, COUNT);
-    core.flush(this.#record);
+    const before = readStats(this.#host, this.#record, this.name).bytes;
+    this.#host.engine.core.flush(this.#record);
     this.#host.leave();
-    return (before - this.#host.word(this.#record, COUNT)) * this.#host.word(this.#record, SLAB_FRAMES);
+    return framesOf(before - readStats(this.#host, this.#record, this.name).bytes);
   }
 
   /**

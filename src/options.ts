@@ -127,3 +127,8 @@ export function parseOptions(options: RamOptions): Plan {
 export function bytesOf(frames: number): number {
   return frames * 2 ** FRAME_SHIFT;
 }
+
+/** Whole frames that so many bytes are. */
+export function framesOf(bytes: number): number {
+  return bytes / 2 ** FRAME_SHIFT;
+}

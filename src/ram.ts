@@ -20,7 +20,7 @@ import { Cache, type CacheHost, readStats } from "./cache.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
-import type { HotPath } from "./generated/hot.js";
+import type { CorePath, HotPath } from "./generated/hot.js";
 import {
   CACHE_INTERNAL,
   CACHE_KMALLOC,
@@ -52,7 +52,6 @@ import {
   OLDER,
   RUNS,
   SIZE,
-  SLAB_FRAMES,
   SLABS,
   TAKEN,
 } from "./generated/layout.js";
@@ -122,7 +121,7 @@ export class Ram {
   readonly base: number;
   readonly #engine: Engine;
   readonly #hot: HotPath;
-  readonly #core: HotPath;
+  readonly #core: CorePath;
   readonly #control: number;
   readonly #checks: boolean;
   readonly #host: CacheHost;
@@ -373,16 +372,16 @@ export class Ram {
     const place = { frame, address: start };
     const owner = this.#core.ownerAt(start) >>> 0;
     if (owner === 0) return { ...place, use: this.#core.isFree(frame) ? "free" : "inside" };
-    if ((owner & (KIND_SLAB | KIND_INTERNAL)) !== 0) return { ...place, ...this.#slabInfoOf(owner) };
+    if ((owner & (KIND_SLAB | KIND_INTERNAL)) !== 0) return { ...place, ...this.#slabInfoOf(owner, start) };
     const uses = { [KIND_RUN]: "kmalloc", [KIND_FRAMES]: "frames", [KIND_META]: "tables" } as const;
     const use = uses[owner as keyof typeof uses];
     return { ...place, use, length: this.#core.lengthAt(start) >>> 0 };
   }
 
-  #slabInfoOf(owner: number): Pick<FrameInfo, "use" | "cache" | "length"> {
+  #slabInfoOf(owner: number, start: number): Pick<FrameInfo, "use" | "cache" | "length"> {
     const record = (owner & ~KIND_MASK) >>> 0;
     const named = { use: "slab", cache: this.#nameOf(record) } as const;
-    return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#word(record, SLAB_FRAMES) };
+    return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#core.slabLength(start) >>> 0 };
   }
 
   // caches

@@ -7,7 +7,7 @@
  * The JavaScript form is always there: on the wasm engine it runs the fast halves over the same memory, and everything else
  * crosses into wasm. Views of the memory live here and nowhere else; `refresh` renews them after the buffer was replaced.
  */
-import { createHotPath, type HotPath } from "../generated/hot.js";
+import { type CorePath, createHotPath, type HotPath } from "../generated/hot.js";
 import { isShared, type LinearMemory, PAGE_SIZE } from "../memory.js";
 
 /** Makes an instance of the wasm over a memory. */
@@ -23,7 +23,7 @@ export class Engine {
   /** The functions in JavaScript: their fast halves may be called at any time. */
   readonly hot: HotPath;
   /** All functions, on the engine that was asked for. Raw wasm answers unsigned numbers as signed ones: `>>> 0`. */
-  readonly core: HotPath;
+  readonly core: CorePath;
   words: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
   bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
   #buffer: ArrayBufferLike = NOTHING;
@@ -41,7 +41,7 @@ export class Engine {
       pages: () => this.memory.buffer.byteLength / PAGE_SIZE,
       grow: (pages) => this.#grow(pages),
     });
-    this.core = instantiate ? (instantiate(memory as WebAssembly.Memory) as unknown as HotPath) : this.hot;
+    this.core = instantiate ? (instantiate(memory as WebAssembly.Memory) as unknown as CorePath) : this.hot;
     this.refresh();
   }
 
