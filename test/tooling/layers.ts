@@ -1,2 +1,12 @@
 /** The folders' order, in one place: a file may import what stands before it in the list, and nothing else. */
-export const HOT_LAYERS: readonly string[] = ["heap", "layout", "page", "slab", "sheaf", "kmalloc", "check", "index", "hot"];
+export const HOT_LAYERS: readonly string[] = [
+  "heap",
+  "layout",
+  "page",
+  "slab",
+  "sheaf",
+  "kmalloc",
+  "check",
+  "index",
+  "hot",
+];
