@@ -1,0 +1,16 @@
+/**
+ * All questions, in the order in which they are asked.
+ *
+ *   used by  run, report
+ */
+import * as arenaSize from "./arena-size.mjs";
+import * as engines from "./engines.mjs";
+import * as garbage from "./garbage.mjs";
+import * as jsCalls from "./js-calls.mjs";
+import * as memory from "./memory.mjs";
+import * as pair from "./pair.mjs";
+import * as shuffle from "./shuffle.mjs";
+import * as size from "./size.mjs";
+import * as wasmCalls from "./wasm-calls.mjs";
+
+export const QUESTIONS = [wasmCalls, jsCalls, memory, pair, shuffle, arenaSize, size, engines, garbage];
