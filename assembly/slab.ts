@@ -208,16 +208,15 @@ function takeListed(slab: u32, slot: u32, descriptor: u32, into: u32, wanted: u3
   let first = firstOf(state);
   let inUse = inUseOf(state);
   let taken: u32 = 0;
-  for (; taken < wanted; taken++) {
-    if (first == 0 || first > fresh) {
-      noteMisuse(BAD_CHAIN, slab);
-      first = 0;
-      inUse = fresh - taken;
-      break;
-    }
+  for (; taken < wanted && first != 0 && first <= fresh; taken++) {
     const object = slab + multiply(first - 1, slot);
     store32(into + (taken << 2), object, 0);
     first = load32(object, 0);
+  }
+  if (taken < wanted || first > fresh) {
+    noteMisuse(BAD_CHAIN, slab);
+    first = 0;
+    inUse = fresh - taken;
   }
   store32(descriptor, pack(state & STATE_SHORT, first, inUse + taken, fresh), STATE);
   return taken;

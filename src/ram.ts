@@ -625,6 +625,7 @@ export class Ram {
       this.#events.emit("grow", { size: bytesOf(this.#read(FRAMES)) });
     }
     if (this.#read(MISUSES) !== this.#seenMisuses) {
+      this.#misuses += ((this.#read(MISUSES) - this.#seenMisuses) >>> 0) - 1;
       this.#seenMisuses = this.#read(MISUSES);
       this.#blame(this.#read(MISUSE), "an earlier free", this.#read(CULPRIT));
     }
