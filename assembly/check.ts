@@ -105,7 +105,10 @@ function checkSlab(frame: u32, owner: u32): u32 {
   const state = load32(descriptorOf(frame), STATE);
   const end = frame + slabFrames(cache, state);
   const inUse = inUseOf(state);
-  demand(end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state), BROKEN_SLAB);
+  demand(
+    end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state),
+    BROKEN_SLAB,
+  );
   for (let at = frame + 1; at < end && at < frames; at++) {
     const body = descriptorOf(at);
     const named = load32(body, OWNER) == owner + KIND_BODY && load32(body, SLAB) == addressOf(frame);
@@ -161,7 +164,7 @@ function checkPartial(cache: u32): void {
     const state = load32(descriptor, STATE);
     const inUse = inUseOf(state);
     demand(load32(descriptor, OWNER) == ownerFor(cache), BROKEN_PARTIAL);
-    demand( inUse != 0 && inUse < capacityOf(cache, state) && load32(descriptor, PREV) == previous, BROKEN_PARTIAL);
+    demand(inUse != 0 && inUse < capacityOf(cache, state) && load32(descriptor, PREV) == previous, BROKEN_PARTIAL);
     previous = slab;
     slab = load32(descriptor, NEXT);
   }

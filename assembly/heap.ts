@@ -32,11 +32,6 @@ export function leadingZeros(bits: u32): u32 {
   return clz<u32>(bits);
 }
 
-/** Number of bits that are 1. */
-export function countOnes(bits: u32): u32 {
-  return popcnt<u32>(bits);
-}
-
 /** Product modulo 2^32. */
 export function multiply(a: u32, b: u32): u32 {
   return a * b;

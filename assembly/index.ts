@@ -5,9 +5,6 @@
  *   used by  src/ and other wasm modules (the C names); hot adds what only JavaScript needs
  */
 export { store32 as poke } from "./heap";
-export { bind } from "./layout";
-export { freeRuns, isFree, ownerAt } from "./page";
-export { cacheAlloc, cacheCreate, cacheDestroy, cacheFree, flush, reclaim, sheaved } from "./sheaf";
 export {
   alignedAlloc,
   arenaInit,
@@ -24,6 +21,10 @@ export {
   slabLength,
   takeFrames,
 } from "./kmalloc";
+export { bind } from "./layout";
+export { freeRuns, isFree, ownerAt } from "./page";
+export { cacheAlloc, cacheCreate, cacheDestroy, cacheFree, flush, reclaim, sheaved } from "./sheaf";
+
 import { store32 } from "./heap";
 import { alignedAlloc, ksize } from "./kmalloc";
 

@@ -59,9 +59,6 @@ const STRIDE_SHIFT: u32 = 7;
 const PER_DOUBLING: u32 = 8;
 /** Largest class. */
 export const CLASS_MAX: u32 = 8192;
-/** What kmalloc answers to a request for nothing: an address that no object has. */
-export const ZERO_SIZE: u32 = 16;
-
 /** Record of the smallest class that holds `size` bytes; size <= CLASS_MAX. K1 */
 function classOf(size: u32): u32 {
   if (size <= SMALL_MAX) return load32(control + (((size + GRAIN - 1) >>> 2) & ~3), SMALL);
@@ -149,7 +146,8 @@ export function ksize(address: u32): u32 {
 /** Whether something that `realloc` and `kfree` take begins at `address`. @returns OK, or why not */
 export function judge(address: u32): u32 {
   const owner = ownerAt(address);
-  if ((owner & KIND_SLAB) != 0) return checkObject((owner & ~KIND_MASK) >>> 0, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
+  if ((owner & KIND_SLAB) != 0)
+    return checkObject((owner & ~KIND_MASK) >>> 0, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
   return owner == KIND_RUN && (address & FRAME_MASK) == 0 ? OK : blame(address);
 }
 
@@ -265,7 +263,8 @@ function classes(): u32 {
 /** Enters a class into the tables for all sizes above `below` and up to `size`. K1 */
 function enterClass(cache: u32, below: u32, size: u32): void {
   for (let at = below; at < size && at < SMALL_MAX; at += GRAIN) store32(control + (at >>> 2) + 4, cache, SMALL);
-  for (let at = (below + 127) >>> STRIDE_SHIFT; at < size >>> STRIDE_SHIFT; at++) store32(control + ((at + 1) << 2), cache, LARGE);
+  for (let at = (below + 127) >>> STRIDE_SHIFT; at < size >>> STRIDE_SHIFT; at++)
+    store32(control + ((at + 1) << 2), cache, LARGE);
 }
 
 /**
@@ -300,9 +299,4 @@ export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fres
   }
   store32(control, MAGIC_VALUE, MAGIC);
   return 1;
-}
-
-/** Whether an arena of this layout lies at the bound address. */
-export function arenaIsLaid(): bool {
-  return load32(control, MAGIC) == MAGIC_VALUE;
 }

@@ -56,18 +56,18 @@ import {
   RUN_CAP,
   RUN_MAX,
   RUNS,
-  SPREAD,
-  spread,
-  TABLE_SHIFT,
-  TAKEN,
-  tables,
   SECTION_BITS,
   SECTION_FRAMES,
   SECTION_MASK,
   SECTION_SHIFT,
   SECTIONS_MAX,
   SLABS,
+  SPREAD,
+  spread,
   TABLE_FRAMES,
+  TABLE_SHIFT,
+  TAKEN,
+  tables,
   WORD_BITS,
 } from "./layout";
 
@@ -262,7 +262,8 @@ function claim(frame: u32, length: u32, align: u32, use: u32): void {
   count(FREE, 0 - length);
   count(use, length);
   if (framesInUse() > load32(control, PEAK)) store32(control, framesInUse(), PEAK);
-  if ((align != 1 || (end & ~SECTION_MASK) != (frame & ~SECTION_MASK)) && end < load32(control, FRAMES) && isFree(end)) raise(end, 0);
+  if ((align != 1 || (end & ~SECTION_MASK) != (frame & ~SECTION_MASK)) && end < load32(control, FRAMES) && isFree(end))
+    raise(end, 0);
 }
 
 /** First frame at or after `frame` whose address is a multiple of `align` frames, a power of two. */
@@ -378,7 +379,11 @@ export function extendRun(address: u32, length: u32, use: u32): bool {
   const frame = frameOf(address);
   lock(control, PAGE_LOCK);
   const end = frame + length;
-  const fits = length <= load32(control, FREE) && end <= load32(control, FRAMES) && allowed(length) && nextTaken(frame, end) == end;
+  const fits =
+    length <= load32(control, FREE) &&
+    end <= load32(control, FRAMES) &&
+    allowed(length) &&
+    nextTaken(frame, end) == end;
   if (fits) claim(frame, length, 1, use);
   unlock(control, PAGE_LOCK);
   return fits;
@@ -406,10 +411,14 @@ function tablesFor(frames: u32, present: u32): u32 {
 function layTable(section: u32, at: u32): void {
   const length = tableFrames(section);
   store32(arena + (section << 2), addressOf(at), DIRECTORY);
-  if (load32(control, REGULAR) == section << SECTION_SHIFT && addressOf(at) >>> 0 == (tables + (section << spread)) >>> 0) {
+  if (
+    load32(control, REGULAR) == section << SECTION_SHIFT &&
+    addressOf(at) >>> 0 == (tables + (section << spread)) >>> 0
+  ) {
     store32(control, (section + 1) << SECTION_SHIFT, REGULAR);
   }
-  if (length != TABLE_FRAMES) store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at + TABLE_FRAMES), INFO);
+  if (length != TABLE_FRAMES)
+    store32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), addressOf(at + TABLE_FRAMES), INFO);
   count(META, length);
 }
 
@@ -456,7 +465,12 @@ function extendTo(from: u32, frames: u32, whole: bool): void {
   count(HOLES, from - present);
   if (first == end) {
     release(from, frames - from);
-  } else if (whole || spread != SECTION_SHIFT + FRAME_SHIFT || regularPlace(first) < from || regularPlace(end - 1) + TABLE_FRAMES + 1 > frames) {
+  } else if (
+    whole ||
+    spread != SECTION_SHIFT + FRAME_SHIFT ||
+    regularPlace(first) < from ||
+    regularPlace(end - 1) + TABLE_FRAMES + 1 > frames
+  ) {
     const at = layBlock(from, present, frames);
     release(at, frames - at);
   } else {

@@ -36,9 +36,9 @@ import {
   FLAG_CHECKS,
   FLAGS,
   FREE,
+  HAND,
   HEAD,
   HEAD_SIZE,
-  HAND,
   HEAD_STRIDE,
   headOf,
   KIND_BODY,
@@ -357,11 +357,6 @@ export function sheaved(cache: u32): u32 {
     objects += load32(head, SPARED);
   }
   return objects;
-}
-
-/** Objects of the cache that users hold. F3 */
-export function liveObjects(cache: u32): u32 {
-  return load32(cache, USED) - sheaved(cache);
 }
 
 // caches

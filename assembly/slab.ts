@@ -333,7 +333,12 @@ export function putObjects(cache: u32, from: u32, length: u32): void {
     const offset = object - slab;
     const index = multiply(offset >>> shift, inverse);
     const state = load32(descriptor, STATE);
-    if (index >= freshOf(state) || inUseOf(state) == 0 || firstOf(state) == index + 1 || (offset & ((1 << shift) - 1)) != 0) {
+    if (
+      index >= freshOf(state) ||
+      inUseOf(state) == 0 ||
+      firstOf(state) == index + 1 ||
+      (offset & ((1 << shift) - 1)) != 0
+    ) {
       noteMisuse(checkObject(cache, object, false), object);
       continue;
     }

@@ -2,7 +2,7 @@
  * Arguments: the checks that every public call makes of its numbers.
  *
  *   uses     errors
- *   used by  ram, cache, views
+ *   used by  ram, cache, bulk
  */
 import { RingfenceError, show } from "./errors.js";
 

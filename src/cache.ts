@@ -1,10 +1,11 @@
 /**
  * Cache: objects of one size.
  *
- *   uses     arguments, engine, errors, misuse, options, generated/layout; CacheHost is what it needs of its ram
+ *   uses     arguments, bulk, engine, errors, misuse, options, generated/layout; CacheHost is what it needs of its ram
  *   used by  ram
  */
-import { checkAddresses, checkPart, isWord } from "./arguments.js";
+import { isWord } from "./arguments.js";
+import { giveAll, takeAll } from "./bulk.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError } from "./errors.js";
 import type { HotPath } from "./generated/hot.js";
@@ -112,6 +113,8 @@ export class Cache {
   readonly #record: number;
   /** The fast halves; those that never succeed once the cache is destroyed, so that the slow ones find out. */
   #hot: FastHalves;
+  readonly #takeOne = (): number => this.alloc();
+  readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
   constructor(host: CacheHost, record: number, name: string) {
@@ -166,26 +169,12 @@ export class Cache {
    * @returns how many: `into.length`, or 0 when memory is short; then `into` is all zeros
    */
   allocBulk(into: Uint32Array): number {
-    checkAddresses("into", into);
-    for (let i = 0; i < into.length; i++) {
-      const address = this.alloc();
-      if (address === 0) {
-        this.freeBulk(into, i);
-        into.fill(0);
-        return 0;
-      }
-      into[i] = address;
-    }
-    return into.length;
+    return takeAll(into, this.#takeOne, this.#giveOne);
   }
 
   /** Gives the first `count` addresses back. @returns how many were accepted; the others were reported */
   freeBulk(addresses: Uint32Array, count: number = addresses.length): number {
-    checkAddresses("addresses", addresses);
-    const end = checkPart(count, addresses.length);
-    let freed = 0;
-    for (let i = 0; i < end; i++) if (this.free(addresses[i] as number)) freed++;
-    return freed;
+    return giveAll(addresses, count, this.#giveOne);
   }
 
   /** Brings the objects in sheaves back to their slabs and empty slabs to the page layer. @returns frames that became free */

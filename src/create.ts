@@ -6,7 +6,7 @@
  */
 import { Engine, type Instantiate } from "./engine/engine.js";
 import { RingfenceError } from "./errors.js";
-import { MAGIC_VALUE, CONTROL } from "./generated/layout.js";
+import { CONTROL, MAGIC_VALUE } from "./generated/layout.js";
 import { createMemory, type LinearMemory, PAGE_SIZE } from "./memory.js";
 import { bytesOf, type Plan } from "./options.js";
 import { Ram } from "./ram.js";
@@ -43,7 +43,8 @@ function instantiateOver(module: WebAssembly.Module, instantiate: Instantiator):
     try {
       return instantiate(module, { env: { memory } });
     } catch (cause) {
-      const text = "the wasm module does not fit the memory: local.wasm is for memory of one thread, shared.wasm for shared memory";
+      const text =
+        "the wasm module does not fit the memory: local.wasm is for memory of one thread, shared.wasm for shared memory";
       throw new RingfenceError("ERR_RINGFENCE_ENGINE", text, { cause });
     }
   };

@@ -14,9 +14,6 @@ export interface LinearMemory {
 }
 
 export const PAGE_SIZE = 65536;
-/** Pages in 4 GiB. */
-export const PAGES_MAX = 65536;
-
 /** Memory where there is no WebAssembly: growing copies, addresses stay. */
 class ArrayMemory implements LinearMemory {
   buffer: ArrayBuffer;

@@ -4,15 +4,7 @@
  *   uses     generated/layout (the statuses)
  *   used by  ram, cache
  */
-import {
-  BAD_CACHE,
-  BAD_CHAIN,
-  BAD_DOUBLE,
-  BAD_FOREIGN,
-  BAD_FREE,
-  BAD_INTERIOR,
-  BAD_KIND,
-} from "./generated/layout.js";
+import { BAD_CACHE, BAD_CHAIN, BAD_DOUBLE, BAD_FOREIGN, BAD_FREE, BAD_INTERIOR, BAD_KIND } from "./generated/layout.js";
 
 /** What was done wrong. docs/misuse.md tells which of them is seen when. */
 export type MisuseKind =

@@ -1,21 +1,15 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, arguments, events, misuse, report, views (text), generated/layout
+ *   uses     engine, cache, arguments, bulk, events, misuse, report, views (text), generated/layout
  *   used by  create
  *
  * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
  * renews the views if the buffer was replaced in between, `leave` does so if the call has grown the memory and tells who listens.
  * A detached view answers nothing, which the fast halves take for "no": so a stale view is never believed and costs nothing.
  */
-import {
-  checkAddresses,
-  checkAlignment,
-  checkCount,
-  checkPart,
-  checkSize,
-  isWord,
-} from "./arguments.js";
+import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
+import { giveAll, takeAll, takeSome } from "./bulk.js";
 import { Cache, type CacheHost, readStats } from "./cache.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
@@ -127,6 +121,9 @@ export class Ram {
   readonly #host: CacheHost;
   readonly #events = new Events<RamEvents>();
   readonly #caches = new Map<number, Cache>();
+  readonly #kfreeOne = (address: number): boolean => this.kfree(address);
+  readonly #takeFrame = (): number => this.takeFrames(1);
+  readonly #giveFrame = (address: number): boolean => this.giveFrames(address);
   #seenGrowths = 0;
   #seenMisuses = 0;
   #reports = 0;
@@ -291,26 +288,12 @@ export class Ram {
    * @returns how many: `into.length`, or 0 when memory is short; then `into` is all zeros
    */
   kmallocBulk(size: number, into: Uint32Array): number {
-    checkAddresses("into", into);
-    for (let i = 0; i < into.length; i++) {
-      const address = this.kmalloc(size);
-      if (address === 0) {
-        this.kfreeBulk(into, i);
-        into.fill(0);
-        return 0;
-      }
-      into[i] = address;
-    }
-    return into.length;
+    return takeAll(into, () => this.kmalloc(size), this.#kfreeOne);
   }
 
   /** Gives the first `count` addresses back. @returns how many were accepted; the others were reported */
   kfreeBulk(addresses: Uint32Array, count: number = addresses.length): number {
-    checkAddresses("addresses", addresses);
-    const end = checkPart(count, addresses.length);
-    let freed = 0;
-    for (let i = 0; i < end; i++) if (this.kfree(addresses[i] as number)) freed++;
-    return freed;
+    return giveAll(addresses, count, this.#kfreeOne);
   }
 
   // frames
@@ -344,23 +327,12 @@ export class Ram {
 
   /** Takes single frames, as many as `into` has places or there are. @returns how many */
   takeFramesBulk(into: Uint32Array): number {
-    checkAddresses("into", into);
-    let taken = 0;
-    for (; taken < into.length; taken++) {
-      const address = this.takeFrames(1);
-      if (address === 0) break;
-      into[taken] = address;
-    }
-    return taken;
+    return takeSome(into, this.#takeFrame);
   }
 
   /** Gives the first `count` runs back. @returns how many were accepted; the others were reported */
   giveFramesBulk(addresses: Uint32Array, count: number = addresses.length): number {
-    checkAddresses("addresses", addresses);
-    const end = checkPart(count, addresses.length);
-    let given = 0;
-    for (let i = 0; i < end; i++) if (this.giveFrames(addresses[i] as number)) given++;
-    return given;
+    return giveAll(addresses, count, this.#giveFrame);
   }
 
   /** What is known of the frame that `address` lies in; undefined outside the arena. */
@@ -577,7 +549,10 @@ export class Ram {
    */
   mallocImports(): MallocImports {
     this.#enter();
-    const entries = MALLOC_NAMES.map((name) => [name, this.#engine.kind === "wasm" ? this.#core[name] : this.#guard(name)]);
+    const entries = MALLOC_NAMES.map((name) => [
+      name,
+      this.#engine.kind === "wasm" ? this.#core[name] : this.#guard(name),
+    ]);
     return Object.fromEntries(entries) as MallocImports;
   }
 

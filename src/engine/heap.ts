@@ -39,12 +39,6 @@ export function leadingZeros(bits: number): number {
   return Math.clz32(bits);
 }
 
-export function countOnes(bits: number): number {
-  let x = bits - ((bits >>> 1) & 0x55555555);
-  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
-  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}
-
 export function multiply(a: number, b: number): number {
   return Math.imul(a, b) >>> 0;
 }
