@@ -7,5 +7,5 @@
  */
 export { checkArena } from "./check";
 export * from "./index";
-export { freeFast, mallocFast } from "./kmalloc";
+export { alignedFast, freeFast, mallocFast, staysFast, zallocFast } from "./kmalloc";
 export { cacheAllocFast, cacheFreeFast } from "./sheaf";

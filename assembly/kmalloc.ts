@@ -169,6 +169,13 @@ export function kzalloc(size: u32): u32 {
   return address;
 }
 
+/** The quick half of `kzalloc`. @returns an address, or 0 and nothing was done */
+export function zallocFast(size: u32): u32 {
+  const address = mallocFast(size);
+  if (address != 0) zero(address, (size + 7) & ~7);
+  return address;
+}
+
 /** Whether count * size is more than 32 bits hold. */
 function overflows(count: u32, size: u32): bool {
   return size != 0 && count > divide(0xffffffff, size);
@@ -187,6 +194,18 @@ export function alignedAlloc(align: u32, size: u32): u32 {
   const whole = ((size != 0 ? size : 1) + align - 1) & ~(align - 1);
   if (whole > CLASS_MAX || whole < size) return mallocRun(size, 1);
   return malloc(whole);
+}
+
+/** The quick half of `alignedAlloc`, for a power of two and at least one byte. @returns an address, or 0 and nothing was done */
+export function alignedFast(align: u32, size: u32): u32 {
+  if (align > FRAME_SIZE || size > CLASS_MAX) return 0;
+  return mallocFast((size + align - 1) & ~(align - 1));
+}
+
+/** The quick half of `realloc`, for what `judge` accepts. @returns whether the object can stay, and nothing is to be done */
+export function staysFast(address: u32, size: u32): bool {
+  const owner = ownerAt(address);
+  return (owner & KIND_SLAB) != 0 && fits(size, load32((owner & ~KIND_MASK) >>> 0, SLOT));
 }
 
 /** Resizes the run at `address` in place. @returns whether that went */

@@ -66,7 +66,7 @@ import { framesInUse, grow, ownerAt, owns } from "./page";
 import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
-const SHEAF_GOODS: u32 = 1024;
+const SHEAF_GOODS: u32 = 2048;
 const SHEAF_LEAST: u32 = 2;
 /** Frames that have to become free, at least, before all sheaves are emptied. */
 const RELAX_FRAMES: u32 = 64;

@@ -206,6 +206,10 @@ export class Ram {
   /** The same, zeroed. */
   kzalloc(size: number): number {
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
+    return this.#hot.zallocFast(size) || this.#kzallocSlow(size);
+  }
+
+  #kzallocSlow(size: number): number {
     this.#enter();
     const address = this.#core.kzalloc(size) >>> 0;
     this.#leave();
@@ -226,8 +230,12 @@ export class Ram {
   kmallocAligned(size: number, align: number): number {
     const boundary = checkAlignment(align, ALIGNMENT_MAX);
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
+    return this.#hot.alignedFast(boundary, size) || this.#kmallocAlignedSlow(size, boundary);
+  }
+
+  #kmallocAlignedSlow(size: number, align: number): number {
     this.#enter();
-    const address = this.#core.alignedAlloc(boundary, size) >>> 0;
+    const address = this.#core.alignedAlloc(align, size) >>> 0;
     this.#leave();
     return address;
   }
@@ -244,6 +252,7 @@ export class Ram {
     if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted);
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
+    if (this.#hot.staysFast(address, wanted)) return address;
     const moved = this.#core.realloc(address, wanted) >>> 0;
     this.#leave();
     return moved;
@@ -252,7 +261,7 @@ export class Ram {
   /** Whether something that can be resized begins at `address`; reports it if not. */
   #isLive(address: number, operation: string): boolean {
     this.#enter();
-    const status = isWord(address) ? this.#core.judge(address) >>> 0 : NO_ADDRESS;
+    const status = isWord(address) ? this.#hot.judge(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, operation, address);
     return status === 0;
   }

@@ -47,12 +47,23 @@ export function divide(a: number, b: number): number {
   return (a / b) >>> 0;
 }
 
+/** Above this many bytes the call of a bulk method pays. */
+const BULK = 128;
+
 export function zero(address: number, count: number): void {
-  bytes.fill(0, address, address + count);
+  if (count > BULK) {
+    bytes.fill(0, address, address + count);
+    return;
+  }
+  for (let at = address >>> 2, end = (address + count) >>> 2; at < end; at++) words[at] = 0;
 }
 
 export function copy(to: number, from: number, count: number): void {
-  bytes.copyWithin(to, from, from + count);
+  if (count > BULK) {
+    bytes.copyWithin(to, from, from + count);
+    return;
+  }
+  for (let at = from >>> 2, end = (from + count) >>> 2, target = to >>> 2; at < end; at++) words[target++] = words[at] as number;
 }
 
 export function memoryPages(): number {
