@@ -4,6 +4,7 @@
  *   used by  run, report
  */
 import * as arenaSize from "./arena-size.mjs";
+import * as classes from "./classes.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
@@ -13,4 +14,4 @@ import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
 import * as wasmCalls from "./wasm-calls.mjs";
 
-export const QUESTIONS = [wasmCalls, jsCalls, memory, pair, shuffle, arenaSize, size, engines, garbage];
+export const QUESTIONS = [wasmCalls, jsCalls, memory, pair, shuffle, arenaSize, classes, size, engines, garbage];
