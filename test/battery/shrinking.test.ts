@@ -7,7 +7,7 @@ import type { Ram } from "../../src/index.js";
 import { Battery } from "../support/battery.js";
 import { HOMES, nameOf } from "../support/rams.js";
 import { type Random, SEED } from "../support/random.js";
-import { WAYS, type Way } from "../support/ways.js";
+import { FEW_WAYS, WAYS, type Way } from "../support/ways.js";
 
 /** A step: whatever has to be drawn for it is drawn from its numbers, so leaving one out does not change the others. */
 const step = fc.tuple(fc.nat(), fc.nat(), fc.nat(), fc.nat(), fc.nat());
@@ -25,10 +25,8 @@ function runProgram(ram: Ram, ways: readonly Way[], steps: readonly (readonly nu
   battery.checkQuiescent();
 }
 
-const FEW = ["kmalloc", "kmallocAligned", "takeFrames", "cache of 24", "cache of 5000", "the C names"];
-
 function waysOf(ram: Ram): Way[] {
-  return FEW.map((name) => (WAYS[name] as (typeof WAYS)[string])({ ram, random: drawnFrom([1, 0]) }));
+  return FEW_WAYS.map((name) => (WAYS[name] as (typeof WAYS)[string])({ ram, random: drawnFrom([1, 0]) }));
 }
 
 describe.each(HOMES)("in $name", ({ open }) => {

@@ -71,8 +71,24 @@ function adopted(pages: number, base: number, size: number): Home["open"] {
   };
 }
 
-const PAGES_OF_4_GIB = 65536;
+export const PAGES_OF_4_GIB = 65536;
 const SIZE = 3 * MIB;
+
+/** Grows, with another program's pages below. */
+function growingAbove(base: number, size: number, maximum: number): Home["open"] {
+  return (flavour) => {
+    const memory = memoryOf((base + size) / PAGE, flavour.shared, PAGES_OF_4_GIB);
+    new Uint8Array(memory.buffer).fill(DIRT, base - MARGIN);
+    const ram = createRamSync({ ...flavour, memory, base, size, maximum });
+    return {
+      ram,
+      checkSurroundings() {
+        const below = new Uint8Array(memory.buffer, base - MARGIN, MARGIN);
+        expect(below.every((byte) => byte === DIRT)).toBe(true);
+      },
+    };
+  };
+}
 
 /** Of a multiple of 4 KiB, not of a page. */
 const ODD_SIZE = SIZE - 5 * FRAME;
@@ -83,5 +99,6 @@ export const HOMES: readonly Home[] = [
   { name: "above 2 GiB", open: adopted(PAGES_OF_4_GIB, 2 ** 31 + 7 * FRAME, ODD_SIZE) },
   { name: "the last MiBs of 4 GiB", open: adopted(PAGES_OF_4_GIB, 2 ** 32 - SIZE, SIZE) },
   { name: "memory that grows from 64 KiB", open: free({ size: PAGE, maximum: 6 * MIB }) },
+  { name: "memory that grows above 2 GiB", open: growingAbove(2 ** 31, SIZE - 5 * PAGE, SIZE) },
   { name: "checks", open: free({ size: SIZE, checks: true }) },
 ];

@@ -223,3 +223,13 @@ export const WAYS: Record<string, (setting: Setting) => Way> = {
   "cache in bulk": cacheBulk,
   "the C names": cNames,
 };
+
+/** Some that differ from one another. */
+export const FEW_WAYS: readonly string[] = [
+  "kmalloc",
+  "kmallocAligned",
+  "takeFrames",
+  "cache of 24",
+  "cache of 5000",
+  "the C names",
+];
