@@ -5,14 +5,14 @@
  *   used by  index
  *
  * The class of a size is looked up in two tables of the control block: one entry for 16 bytes up to SMALL_MAX, one for 128
- * bytes above. An address finds its class by its frame's descriptor. All addresses are multiples of 16, and of any larger
+ * bytes above; up to LINEAR_MAX the record is computed where there is one cpu. An address finds its class by its frame's descriptor. All addresses are multiples of 16, and of any larger
  * power of two that was asked for: a class whose SLOT is a multiple of it serves, since slabs begin at frames.
  *
  * Invariants
  *   K1  SMALL[i], LARGE[i]: record of the smallest class that holds 16 i, 128 i bytes
  *   K2  RUNS == sum of LENGTH over the first frames of runs of kmalloc
  */
-import { copy, divide, load32, multiply, store32, zero } from "./heap";
+import { copy, divide, load32, multiply, store32, THREADS, zero } from "./heap";
 import {
   BAD_KIND,
   CACHE_INTERNAL,
@@ -36,6 +36,7 @@ import {
   MAGIC_VALUE,
   OK,
   OWNER,
+  RECORD_SHIFT,
   RECORDS,
   RUNS,
   SHEAF_BYTES,
@@ -43,6 +44,7 @@ import {
   SLOT,
   SMALL,
   STATE,
+  smallest,
   TAKEN,
 } from "./layout";
 import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
@@ -50,7 +52,10 @@ import { allocSlow, blame, freeSlow, openCache, pop, provide, push, recordBytes,
 import { checkObject, noteMisuse, slabFrames } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
-const GRAIN: u32 = 16;
+const GRAIN_SHIFT: u32 = 4;
+const GRAIN: u32 = 1 << GRAIN_SHIFT;
+/** Up to this size there is a class for every granule. Its record is computed, not looked up, where all records are of one length. */
+const LINEAR_MAX: u32 = 256;
 /** Largest size looked up in SMALL. */
 const SMALL_MAX: u32 = 1024;
 /** Granule of LARGE. */
@@ -78,8 +83,12 @@ export function freeFast(address: u32): bool {
 
 /** Takes `size` bytes, aligned to 16; 0 bytes take the least there is. @returns an address, or 0 when memory is short */
 export function malloc(size: u32): u32 {
-  if (size > CLASS_MAX) return mallocRun(size, 1);
-  const cache = classOf(size);
+  if (!THREADS && size - 1 < LINEAR_MAX) return take(smallest + (((size - 1) >>> GRAIN_SHIFT) << RECORD_SHIFT));
+  return size > CLASS_MAX ? mallocRun(size, 1) : take(classOf(size));
+}
+
+/** Takes an object of a class. */
+function take(cache: u32): u32 {
   const object = pop(headOf(cache));
   return object != 0 ? object : allocSlow(cache);
 }
@@ -292,11 +301,12 @@ function enterClass(cache: u32, below: u32, size: u32): void {
  * @param frames  length of the arena now
  * @param maximum length that it may grow to
  * @param flags   FLAG_CHECKS
- * @param cpus    heads in each record
+ * @param cpus    heads in each record; 1 in the build for one thread
  * @param fresh   1 when the memory is known to be all zeros
  * @returns 1, or 0 when `frames` is too small
  */
 export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fresh: u32): u32 {
+  if (!THREADS && cpus != 1) return 0;
   const bytes = (recordBytes(cpus) + 63) & ~63;
   const records = (bytes * (classes() + 2) + FRAME_MASK) >>> FRAME_SHIFT;
   let record = layArena(frames, maximum, records, fresh != 0);

@@ -242,6 +242,10 @@ export const HEAD: u32 = 96;
 export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;
 
+/** Length of a record for one cpu, and where the smallest class's lies in an arena of one cpu: behind those of the two internal caches. */
+export const RECORD_SHIFT: u32 = 7;
+export const FIRST_CLASS: u32 = 2 * FRAME_SIZE + (2 << RECORD_SHIFT);
+
 export const TOP: u32 = 0;
 export const ZERO: u32 = 4;
 export const CEILING: u32 = 8;
@@ -298,6 +302,8 @@ export let control: u32 = 0;
 export let tables: u32 = 0;
 /** SPREAD, at hand. */
 export let spread: u32 = 0;
+/** Address of the record of the smallest class of kmalloc; those of larger ones follow, in the order of their sizes. */
+export let smallest: u32 = 0;
 /** Offset of this cpu's head in every cache record. */
 let headOffset: u32 = 0;
 
@@ -305,6 +311,7 @@ let headOffset: u32 = 0;
 export function bind(address: u32, cpu: u32): void {
   arena = address;
   control = address + CONTROL;
+  smallest = address + FIRST_CLASS;
   headOffset = HEAD + cpu * HEAD_STRIDE;
   bindTables(load32(address, DIRECTORY));
 }
