@@ -9,7 +9,7 @@ import { parseTrace, type Trace } from "../../src/trace/format.js";
 import { WORDS_PER_RECORD } from "../../src/trace/layout.js";
 import { releaseAll, replayPlain } from "../../src/trace/replay.js";
 import { checkSameBytes, Lockstep } from "../support/lockstep.js";
-import { FLAVOURS, type Flavour, FRAME, HOMES, MIB, memoryOf, nameOf, PAGES_OF_4_GIB } from "../support/rams.js";
+import { FLAVOURS, type Flavour, FRAME, HOMES, MIB, memoryOf, named, nameOf, PAGES_OF_4_GIB } from "../support/rams.js";
 import { seeded } from "../support/random.js";
 
 const NAMES = FLAVOURS.map(nameOf);
@@ -17,7 +17,7 @@ const STEPS = 200_000;
 const CHECKS = 40;
 
 describe("random programs leave the same bytes", () => {
-  test.each(HOMES)("in $name", ({ open }) => {
+  test.each(named(HOMES))("in %s", (_, { open }) => {
     seeded((random) => {
       const housed = FLAVOURS.map(open);
       const lockstep = new Lockstep(

@@ -3,7 +3,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { Battery } from "../support/battery.js";
-import { FLAVOURS, HOMES, nameOf } from "../support/rams.js";
+import { HOMES, NAMED_FLAVOURS, named } from "../support/rams.js";
 import { seeded } from "../support/random.js";
 import { FEW_WAYS, WAYS } from "../support/ways.js";
 
@@ -11,41 +11,38 @@ const STEPS = 800;
 const STEPS_TOGETHER = 5000;
 const FRAMES_TO_FILL = 12;
 
-describe.each(HOMES)("in $name", ({ name: home, open }) => {
+describe.each(named(HOMES))("in %s", (home, { open }) => {
   // in a memory of several GiB every test costs a collection of garbage, so not every way has one of its own there
   const names = home.includes("GiB") ? FEW_WAYS : Object.keys(WAYS);
 
-  describe.each(FLAVOURS.map((flavour) => ({ ...flavour, name: nameOf(flavour) })))(
-    "$name",
-    ({ name: _, ...flavour }) => {
-      test.each(names)("%s keeps the four promises, until memory is short too", (name) => {
-        seeded((random) => {
-          const { ram, checkSurroundings } = open(flavour);
-          const battery = new Battery(ram, [(WAYS[name] as (typeof WAYS)[string])({ ram, random })], random);
-          battery.run(STEPS / 2);
-          battery.fill(FRAMES_TO_FILL);
-          battery.run(STEPS / 2);
-          battery.end();
-          battery.checkQuiescent();
-          checkSurroundings();
-          expect(battery.refusals).toBeGreaterThan(0);
-        })();
-      });
+  describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
+    test.each(names)("%s keeps the four promises, until memory is short too", (name) => {
+      seeded((random) => {
+        const { ram, checkSurroundings } = open(flavour);
+        const battery = new Battery(ram, [(WAYS[name] as (typeof WAYS)[string])({ ram, random })], random);
+        battery.run(STEPS / 2);
+        battery.fill(FRAMES_TO_FILL);
+        battery.run(STEPS / 2);
+        battery.end();
+        battery.checkQuiescent();
+        checkSurroundings();
+        expect(battery.refusals).toBeGreaterThan(0);
+      })();
+    });
 
-      test("all of them together keep the four promises, until memory is short too", () => {
-        seeded((random) => {
-          const { ram, checkSurroundings } = open(flavour);
-          const ways = Object.values(WAYS).map((way) => way({ ram, random }));
-          const battery = new Battery(ram, ways, random);
-          battery.run(STEPS_TOGETHER / 2);
-          battery.fill(FRAMES_TO_FILL);
-          battery.run(STEPS_TOGETHER / 2);
-          battery.end();
-          battery.checkQuiescent();
-          checkSurroundings();
-          expect(battery.refusals).toBeGreaterThan(0);
-        })();
-      });
-    },
-  );
+    test("all of them together keep the four promises, until memory is short too", () => {
+      seeded((random) => {
+        const { ram, checkSurroundings } = open(flavour);
+        const ways = Object.values(WAYS).map((way) => way({ ram, random }));
+        const battery = new Battery(ram, ways, random);
+        battery.run(STEPS_TOGETHER / 2);
+        battery.fill(FRAMES_TO_FILL);
+        battery.run(STEPS_TOGETHER / 2);
+        battery.end();
+        battery.checkQuiescent();
+        checkSurroundings();
+        expect(battery.refusals).toBeGreaterThan(0);
+      })();
+    });
+  });
 });

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Ram } from "../../src/index.js";
 import { Battery } from "../support/battery.js";
-import { HOMES, nameOf } from "../support/rams.js";
+import { HOMES, named, nameOf } from "../support/rams.js";
 import { type Random, SEED } from "../support/random.js";
 import { FEW_WAYS, WAYS, type Way } from "../support/ways.js";
 
@@ -29,7 +29,7 @@ function waysOf(ram: Ram): Way[] {
   return FEW_WAYS.map((name) => (WAYS[name] as (typeof WAYS)[string])({ ram, random: drawnFrom([1, 0]) }));
 }
 
-describe.each(HOMES)("in $name", ({ open }) => {
+describe.each(named(HOMES))("in %s", (_, { open }) => {
   test.each([
     { engine: "wasm", shared: false },
     { engine: "ts", shared: true },

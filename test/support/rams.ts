@@ -27,6 +27,14 @@ export function nameOf({ engine, shared }: Flavour): string {
   return shared ? `${engine}, shared` : engine;
 }
 
+/** Rows for `test.each` and `describe.each`: what `%s` shows, and the item. */
+export function named<Item extends { readonly name: string }>(items: readonly Item[]): [string, Item][] {
+  return items.map((item) => [item.name, item]);
+}
+
+/** The same for flavours. */
+export const NAMED_FLAVOURS: readonly [string, Flavour][] = FLAVOURS.map((flavour) => [nameOf(flavour), flavour]);
+
 /** A ram in its place, and a look at what lies around it. */
 export interface Housed {
   readonly ram: Ram;
