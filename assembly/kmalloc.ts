@@ -178,10 +178,10 @@ export function kzalloc(size: u32): u32 {
   return address;
 }
 
-/** The quick half of `kzalloc`. @returns an address, or 0 and nothing was done */
+/** The quick half of `kzalloc`. @returns an address, or 0 (nothing at all through views that are out of date) and nothing was done */
 export function zallocFast(size: u32): u32 {
   const address = mallocFast(size);
-  if (address != 0) zero(address, (size + 7) & ~7);
+  if (address > 0) zero(address, (size + 7) & ~7);
   return address;
 }
 

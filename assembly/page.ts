@@ -116,19 +116,19 @@ function infoOf(section: u32): u32 {
   return frame + ((section & (INFO_SECTIONS - 1)) << INFO_SHIFT);
 }
 
-/** Word `index` of the arena's bitmap. */
+/** Word `index` of the arena's bitmap; like all bits here a signed number in JavaScript, where larger ones live on the heap. */
 function word(index: u32): u32 {
-  return load32(infoOf(index >>> 5) + ((index & 31) << 2), BITMAP);
+  return load32(infoOf(index >>> 5) + ((index & 31) << 2), BITMAP) | 0;
 }
 
 /** Bits `from` to 31. */
 function bitsFrom(from: u32): u32 {
-  return ((0 - 1) << from) >>> 0;
+  return (0 - 1) << from;
 }
 
 /** `count` bits from `from` on; 1 <= count <= 32 - from. */
 function bitsAt(from: u32, count: u32): u32 {
-  return ((((0 - 1) >>> 0) >>> (32 - count)) << from) >>> 0;
+  return ((0 - 1) >>> (32 - count)) << from;
 }
 
 function setBit(address: u32, bit: u32, offset: u32): void {

@@ -41,10 +41,12 @@ function growAdopted(memory: LinearMemory, pages: number): void {
 function instantiateOver(module: WebAssembly.Module, instantiate: Instantiator): Instantiate {
   return (memory) => {
     try {
-      return instantiate(module, { env: { memory } });
+      const exports = instantiate(module, { env: { memory } });
+      if (typeof exports["arenaInit"] !== "function") throw new TypeError("it exports no arenaInit");
+      return exports;
     } catch (cause) {
       const text =
-        "the wasm module does not fit the memory: local.wasm is for memory of one thread, shared.wasm for shared memory";
+        "the wasm module does not fit: it must be this version's local.wasm, or its shared.wasm for a shared memory";
       throw new RingfenceError("ERR_RINGFENCE_ENGINE", text, { cause });
     }
   };

@@ -121,6 +121,9 @@ export class Ram {
   readonly #host: CacheHost;
   readonly #events = new Events<RamEvents>();
   readonly #caches = new Map<number, Cache>();
+  /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
+  #bulkSize = 0;
+  readonly #kmallocOne = (): number => this.kmalloc(this.#bulkSize);
   readonly #kfreeOne = (address: number): boolean => this.kfree(address);
   readonly #takeFrame = (): number => this.takeFrames(1);
   readonly #giveFrame = (address: number): boolean => this.giveFrames(address);
@@ -297,7 +300,8 @@ export class Ram {
    * @returns how many: `into.length`, or 0 when memory is short; then `into` is all zeros
    */
   kmallocBulk(size: number, into: Uint32Array): number {
-    return takeAll(into, () => this.kmalloc(size), this.#kfreeOne);
+    this.#bulkSize = size;
+    return takeAll(into, this.#kmallocOne, this.#kfreeOne);
   }
 
   /** Gives the first `count` addresses back. @returns how many were accepted; the others were reported */
@@ -314,9 +318,9 @@ export class Ram {
    * @returns the address, or 0 when there is no such run
    * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT
    */
-  takeFrames(count: number, options: { align?: number } = {}): number {
+  takeFrames(count: number, options?: { align?: number }): number {
     const frames = checkCount("count", count, 1);
-    const align = checkAlignment(options.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
+    const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
     this.#enter();
     if (frames > this.#read(MAXIMUM)) return 0;
     const address = this.#core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;

@@ -63,7 +63,8 @@ export function copy(to: number, from: number, count: number): void {
     bytes.copyWithin(to, from, from + count);
     return;
   }
-  for (let at = from >>> 2, end = (from + count) >>> 2, target = to >>> 2; at < end; at++) words[target++] = words[at] as number;
+  for (let at = from >>> 2, end = (from + count) >>> 2, target = to >>> 2; at < end; at++)
+    words[target++] = words[at] as number;
 }
 
 export function memoryPages(): number {
