@@ -28,7 +28,7 @@ function readArguments() {
   return new Command("bench")
     .argument("[questions...]", `any of ${names.join(", ")}; all when none is given`)
     .option("--rounds <number>", `rounds; every contender is measured once in each (default: ${ROUNDS})`, wholeNumber)
-    .option("--quick", `${QUICK_ROUNDS} rounds, and results are not kept`)
+    .option("--quick", `${QUICK_ROUNDS} rounds; results of fewer than ${ROUNDS} are not kept`)
     .option("--peers <folder>", "built copy of the external harness (default: RINGFENCE_PEERS)", peers)
     .option("--traces <folder>", "traces (default: RINGFENCE_TRACES, or the repository's own)", traces)
     .option("--json <file>", "write all results to a file as well")
@@ -45,7 +45,7 @@ function select(names) {
 
 function readSettings({ rounds, quick = false, peers, traces }) {
   if (traces) listTraces(traces);
-  return { rounds: rounds ?? (quick ? QUICK_ROUNDS : ROUNDS), quick, harness: peers && checkHarness(peers), traces };
+  return { rounds: rounds ?? (quick ? QUICK_ROUNDS : ROUNDS), harness: peers && checkHarness(peers), traces };
 }
 
 async function ask(question, settings) {
@@ -68,8 +68,8 @@ async function ask(question, settings) {
 }
 
 /** Keeps what is whole; says so otherwise. */
-async function keep(result, { quick }) {
-  if (quick) return;
+async function keep(result, { rounds }) {
+  if (rounds < ROUNDS) return;
   if (result.partial) console.log("not kept: it needs the external harness (--peers)");
   else await keepResult(result);
 }
