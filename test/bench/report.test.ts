@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { atLeast, atMost, figureRows } from "../../bench/lib/figures.mjs";
 import { batchLoop, pairLoop } from "../../bench/lib/loops.mjs";
@@ -67,6 +68,10 @@ describe("the report", () => {
     const filled = fillIn(text, new Map([["pair", result]]));
     expect(filled).toBe(`Before.\n<!-- begin pair -->\n\n${toMarkdown(table)}\n\n<!-- end pair -->\nAfter.\n`);
     expect(fillIn(filled, new Map([["pair", result]]))).toBe(filled);
+  });
+
+  test("is up to date: the tables of bench/README.md are those of bench/results/", () => {
+    expect(spawnSync(process.execPath, ["bench/report.mjs", "--check"]).status).toBe(0);
   });
 
   test("refuses a mark that there is no result for", () => {
