@@ -14,7 +14,9 @@
  */
 import { copy, divide, load32, multiply, store32, THREADS, zero } from "./heap";
 import {
+  arena,
   BAD_KIND,
+  bind,
   CACHE_INTERNAL,
   CACHE_KMALLOC,
   CPUS,
@@ -64,6 +66,16 @@ const STRIDE_SHIFT: u32 = 7;
 const PER_DOUBLING: u32 = 8;
 /** Largest class. */
 export const CLASS_MAX: u32 = 8192;
+/** Whether the record for `size` bytes need not be looked up. */
+function isLinear(size: u32): bool {
+  return (!THREADS || smallest != 0) && (size - 1) >>> 0 < LINEAR_MAX;
+}
+
+/** The record for such a size. */
+function linearClassOf(size: u32): u32 {
+  return smallest + (((size - 1) >>> GRAIN_SHIFT) << RECORD_SHIFT);
+}
+
 /** Record of the smallest class that holds `size` bytes; size <= CLASS_MAX. K1 */
 function classOf(size: u32): u32 {
   if (size <= SMALL_MAX) return load32(control + (((size + GRAIN - 1) >>> 2) & ~3), SMALL);
@@ -72,6 +84,7 @@ function classOf(size: u32): u32 {
 
 /** The quick half of `malloc`. @returns an address, or 0 and nothing was done */
 export function mallocFast(size: u32): u32 {
+  if (isLinear(size)) return pop(headOf(linearClassOf(size)));
   return size <= CLASS_MAX ? pop(headOf(classOf(size))) : 0;
 }
 
@@ -83,7 +96,7 @@ export function freeFast(address: u32): bool {
 
 /** Takes `size` bytes, aligned to 16; 0 bytes take the least there is. @returns an address, or 0 when memory is short */
 export function malloc(size: u32): u32 {
-  if (!THREADS && size - 1 < LINEAR_MAX) return take(smallest + (((size - 1) >>> GRAIN_SHIFT) << RECORD_SHIFT));
+  if (isLinear(size)) return take(linearClassOf(size));
   return size > CLASS_MAX ? mallocRun(size, 1) : take(classOf(size));
 }
 
@@ -327,5 +340,6 @@ export function arenaInit(frames: u32, maximum: u32, flags: u32, cpus: u32, fres
     below = size;
   }
   store32(control, MAGIC_VALUE, MAGIC);
+  bind(arena, 0);
   return 1;
 }

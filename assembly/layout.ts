@@ -302,7 +302,7 @@ export let control: u32 = 0;
 export let tables: u32 = 0;
 /** SPREAD, at hand. */
 export let spread: u32 = 0;
-/** Address of the record of the smallest class of kmalloc; those of larger ones follow, in the order of their sizes. */
+/** Address of the record of the smallest class of kmalloc, in an arena of one cpu; else 0. Those of larger classes follow it. */
 export let smallest: u32 = 0;
 /** Offset of this cpu's head in every cache record. */
 let headOffset: u32 = 0;
@@ -311,7 +311,7 @@ let headOffset: u32 = 0;
 export function bind(address: u32, cpu: u32): void {
   arena = address;
   control = address + CONTROL;
-  smallest = address + FIRST_CLASS;
+  smallest = load32(control, CPUS) == 1 ? address + FIRST_CLASS : 0;
   headOffset = HEAD + cpu * HEAD_STRIDE;
   bindTables(load32(address, DIRECTORY));
 }
