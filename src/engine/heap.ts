@@ -14,11 +14,13 @@ declare const env: HotEnvironment;
 let words: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
 let bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
 let signed: Int32Array<ArrayBufferLike> = new Int32Array(0);
+let doubles: Float64Array<ArrayBufferLike> = new Float64Array(0);
 
 env.onBuffer((buffer) => {
   words = new Uint32Array(buffer);
   bytes = new Uint8Array(buffer);
   signed = new Int32Array(buffer);
+  doubles = new Float64Array(buffer);
 });
 
 export const THREADS: boolean = true;
@@ -48,14 +50,14 @@ export function divide(a: number, b: number): number {
 }
 
 /** Above this many bytes the call of a bulk method pays. */
-const BULK = 128;
+const BULK = 256;
 
 export function zero(address: number, count: number): void {
   if (count > BULK) {
     bytes.fill(0, address, address + count);
     return;
   }
-  for (let at = address >>> 2, end = (address + count) >>> 2; at < end; at++) words[at] = 0;
+  for (let at = address >>> 3, end = (address + count) >>> 3; at < end; at++) doubles[at] = 0;
 }
 
 export function copy(to: number, from: number, count: number): void {
