@@ -13,11 +13,12 @@ import { parseOptions, type RamOptions } from "./options.js";
 import type { Ram } from "./ram.js";
 
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
+export type { ViewConstructor } from "./contents.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export type { LinearMemory } from "./memory.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
 export type { RamOptions } from "./options.js";
-export { type MallocImports, Ram, type RamEvents, type ViewConstructor, ZERO_SIZE_PTR } from "./ram.js";
+export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
 
 const instantiate: Instantiator = (module, imports) => new WebAssembly.Instance(module, imports).exports;

@@ -42,7 +42,7 @@ function instantiateOver(module: WebAssembly.Module, instantiate: Instantiator):
   return (memory) => {
     try {
       const exports = instantiate(module, { env: { memory } });
-      if (typeof exports["arenaInit"] !== "function") throw new TypeError("it exports no arenaInit");
+      if (typeof exports.arenaInit !== "function") throw new TypeError("it exports no arenaInit");
       return exports;
     } catch (cause) {
       const text =

@@ -1,7 +1,7 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, arguments, bulk, events, misuse, report, views (text), generated/layout
+ *   uses     engine, cache, arguments, bulk, events, misuse, report, contents, text, generated/layout
  *   used by  create
  *
  * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
@@ -11,6 +11,7 @@
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
 import { Cache, type CacheHost, readStats } from "./cache.js";
+import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
@@ -53,7 +54,7 @@ import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import { bytesOf, type Plan } from "./options.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
-import { readUtf8, utf8Length, writeUtf8 } from "./text.js";
+import { utf8Length } from "./text.js";
 
 /** What kmalloc(0) answers: an address that no object has. kfree and krealloc accept it. */
 export const ZERO_SIZE_PTR = 16;
@@ -76,12 +77,6 @@ export interface RamEvents {
   /** The arena has grown: views made before are detached unless the memory is shared. */
   grow: { readonly size: number };
 }
-
-/** A typed array constructor. */
-export type ViewConstructor<View> = {
-  new (buffer: ArrayBufferLike, byteOffset: number, length: number): View;
-  readonly BYTES_PER_ELEMENT: number;
-};
 
 /** The C names, to be imported by another wasm module that uses the same memory. */
 export interface MallocImports {
@@ -110,7 +105,7 @@ function tooSmall(plan: Plan): RingfenceError {
 }
 
 /** A managed memory. Made by `createRam` and `createRamSync`. */
-export class Ram {
+export class Ram extends Contents {
   /** Address of the arena's beginning. */
   readonly base: number;
   readonly #engine: Engine;
@@ -135,6 +130,7 @@ export class Ram {
 
   /** @internal Lays the arena out. @throws RingfenceError ERR_RINGFENCE_MEMORY_TOO_SMALL */
   constructor(engine: Engine, plan: Plan) {
+    super(engine);
     this.base = plan.base;
     this.#engine = engine;
     this.#hot = engine.hot;
@@ -170,13 +166,13 @@ export class Ram {
 
   /** Bytes of the arena now. */
   get size(): number {
-    this.#enter();
+    this[ENTER]();
     return bytesOf(this.#read(FRAMES));
   }
 
   /** Bytes that the arena may grow to. */
   get maximum(): number {
-    this.#enter();
+    this[ENTER]();
     return bytesOf(this.#read(MAXIMUM));
   }
 
@@ -194,7 +190,7 @@ export class Ram {
   }
 
   #kmallocSlow(size: number): number {
-    this.#enter();
+    this[ENTER]();
     const address = this.#core.malloc(size) >>> 0;
     this.#leave();
     return address;
@@ -202,7 +198,7 @@ export class Ram {
 
   /** Nothing, too much, or no size at all. */
   #kmallocOdd(size: number): number {
-    this.#enter();
+    this[ENTER]();
     return checkSize("size", size) === 0 ? ZERO_SIZE_PTR : 0;
   }
 
@@ -213,7 +209,7 @@ export class Ram {
   }
 
   #kzallocSlow(size: number): number {
-    this.#enter();
+    this[ENTER]();
     const address = this.#core.kzalloc(size) >>> 0;
     this.#leave();
     return address;
@@ -237,7 +233,7 @@ export class Ram {
   }
 
   #kmallocAlignedSlow(size: number, align: number): number {
-    this.#enter();
+    this[ENTER]();
     const address = this.#core.alignedAlloc(align, size) >>> 0;
     this.#leave();
     return address;
@@ -263,7 +259,7 @@ export class Ram {
 
   /** Whether something that can be resized begins at `address`; reports it if not. */
   #isLive(address: number, operation: string): boolean {
-    this.#enter();
+    this[ENTER]();
     const status = isWord(address) ? this.#hot.judge(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, operation, address);
     return status === 0;
@@ -280,7 +276,7 @@ export class Ram {
   }
 
   #kfreeSlow(address: number): boolean {
-    this.#enter();
+    this[ENTER]();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
     const status = isWord(address) ? this.#core.freeRest(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "kfree", address);
@@ -290,7 +286,7 @@ export class Ram {
 
   /** Bytes usable at `address`, at least those asked for; 0 for 0, ZERO_SIZE_PTR, and where nothing begins. */
   ksize(address: number): number {
-    this.#enter();
+    this[ENTER]();
     return isWord(address) && address !== ZERO_SIZE_PTR ? this.#core.ksize(address) >>> 0 : 0;
   }
 
@@ -321,7 +317,7 @@ export class Ram {
   takeFrames(count: number, options?: { align?: number }): number {
     const frames = checkCount("count", count, 1);
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
-    this.#enter();
+    this[ENTER]();
     if (frames > this.#read(MAXIMUM)) return 0;
     const address = this.#core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;
     this.#leave();
@@ -330,7 +326,7 @@ export class Ram {
 
   /** Gives a run back that takeFrames gave, whole. @returns false when none begins at `address`: the mistake was reported */
   giveFrames(address: number): boolean {
-    this.#enter();
+    this[ENTER]();
     if (address === 0) return true;
     const status = isWord(address) ? this.#core.giveFrames(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "giveFrames", address);
@@ -350,7 +346,7 @@ export class Ram {
 
   /** What is known of the frame that `address` lies in; undefined outside the arena. */
   frameInfo(address: number): FrameInfo | undefined {
-    this.#enter();
+    this[ENTER]();
     const frame = isWord(address) ? (address - this.base) >>> FRAME_SHIFT : Infinity;
     if (frame >= this.#read(FRAMES)) return undefined;
     const start = this.base + bytesOf(frame);
@@ -392,7 +388,7 @@ export class Ram {
       throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
     }
     const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
-    this.#enter();
+    this[ENTER]();
     const record = this.#core.cacheCreate(size, align) >>> 0;
     this.#leave();
     if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
@@ -410,7 +406,7 @@ export class Ram {
 
   /** What the arena's frames are used for. */
   meminfo(): MemInfo {
-    this.#enter();
+    this[ENTER]();
     const read = (offset: number): number => this.#read(offset);
     return {
       size: bytesOf(read(FRAMES)),
@@ -431,13 +427,13 @@ export class Ram {
 
   /** Element n: how many free runs have at least 2^n and less than 2^(n + 1) frames. Runs are counted whole. */
   buddyinfo(): number[] {
-    this.#enter();
+    this[ENTER]();
     return Array.from({ length: ORDERS }, (_, order) => this.#core.freeRuns(order) >>> 0);
   }
 
   /** A row for every cache, the allocator's own included, oldest first. */
   slabinfo(): SlabInfo[] {
-    this.#enter();
+    this[ENTER]();
     return this.#records().map((record) => {
       const kind = this.#word(record, KIND);
       const name = kind === CACHE_KMALLOC ? "kmalloc" : kind === CACHE_INTERNAL ? "internal" : "user";
@@ -460,14 +456,14 @@ export class Ram {
 
   /** Walks the whole arena and checks every invariant of its layout. Meant for tests: it takes time in proportion to the arena. */
   validate(): Validation {
-    this.#enter();
+    this[ENTER]();
     const problems = describeProblems(this.#hot.checkArena() >>> 0);
     return { ok: problems.length === 0, problems };
   }
 
   /** Brings back what waits in sheaves, and empty slabs. @returns frames that became free */
   shrink(): number {
-    this.#enter();
+    this[ENTER]();
     const frames = this.#core.reclaim() >>> 0;
     this.#leave();
     return frames;
@@ -475,82 +471,12 @@ export class Ram {
 
   // contents
 
-  /** The whole memory as bytes. Ask again after anything that may have grown it. */
-  get bytes(): Uint8Array {
-    this.#enter();
-    return this.#engine.bytes;
-  }
-
-  /**
-   * A typed view of `length` elements at `address`. It costs what a typed array costs; keep it as long as the memory does not grow.
-   *
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_ADDRESS outside the memory or not aligned to an element
-   */
-  view<View>(address: number, View: ViewConstructor<View>, length: number): View {
-    this.#range("address", address, length * View.BYTES_PER_ELEMENT);
-    if (address % View.BYTES_PER_ELEMENT !== 0) {
-      const text = `address must be a multiple of ${View.BYTES_PER_ELEMENT} for such a view, not ${show(address)}`;
-      throw new RingfenceError("ERR_RINGFENCE_INVALID_ADDRESS", text);
-    }
-    return new View(this.#engine.bytes.buffer, address, length);
-  }
-
-  /** Copies `count` bytes; the areas may overlap. */
-  copy(to: number, from: number, count: number): void {
-    this.#range("from", from, count);
-    this.#range("to", to, count);
-    this.#engine.bytes.copyWithin(to, from, from + count);
-  }
-
-  /** Writes `value` over `count` bytes. */
-  fill(address: number, value: number, count: number): void {
-    this.#range("address", address, count);
-    this.#engine.bytes.fill(value, address, address + count);
-  }
-
-  /** Writes `text` as UTF-8, whole characters only, into `capacity` bytes. @returns bytes written */
-  encode(address: number, text: string, capacity: number = utf8Length(text)): number {
-    this.#range("address", address, capacity);
-    return writeUtf8(this.#engine.bytes, address, address + capacity, text) - address;
-  }
-
-  /** Reads `count` bytes of UTF-8; what is no character becomes U+FFFD. */
-  decode(address: number, count: number): string {
-    this.#range("address", address, count);
-    return readUtf8(this.#engine.bytes, address, address + count, this.shared);
-  }
-
-  /** Writes `text` and a zero byte into `capacity` bytes, whole characters only. @returns bytes written, the zero left aside */
-  writeCString(address: number, text: string, capacity: number = utf8Length(text) + 1): number {
-    this.#range("address", address, capacity);
-    if (capacity === 0) return 0;
-    const end = writeUtf8(this.#engine.bytes, address, address + capacity - 1, text);
-    this.#engine.bytes[end] = 0;
-    return end - address;
-  }
-
-  /** Reads UTF-8 up to the next zero byte, or the end of the memory. */
-  readCString(address: number): string {
-    this.#range("address", address, 0);
-    const end = this.#engine.bytes.indexOf(0, address);
-    return readUtf8(this.#engine.bytes, address, end < 0 ? this.#engine.bytes.length : end, this.shared);
-  }
-
   /** Takes memory for `text` and a zero byte and writes them there. @returns the address, or 0 when memory is short */
   kstrdup(text: string): number {
     const capacity = utf8Length(text) + 1;
     const address = this.kmalloc(capacity);
     if (address !== 0) this.writeCString(address, text, capacity);
     return address;
-  }
-
-  /** Checks that `count` bytes at `address` lie in the memory, whose view is fresh afterwards. */
-  #range(name: string, address: number, count: number): void {
-    this.#enter();
-    const { length } = this.#engine.bytes;
-    if (isWord(address) && isWord(count) && address + count <= length) return;
-    const text = `${name} and length must lie in the memory's ${length} bytes, not ${show(address)} and ${show(count)}`;
-    throw new RingfenceError("ERR_RINGFENCE_INVALID_ADDRESS", text);
   }
 
   // other modules
@@ -561,7 +487,7 @@ export class Ram {
    * the next call from JavaScript to report.
    */
   mallocImports(): MallocImports {
-    this.#enter();
+    this[ENTER]();
     const entries = MALLOC_NAMES.map((name) => [
       name,
       this.#engine.kind === "wasm" ? this.#core[name] : this.#guard(name),
@@ -573,7 +499,7 @@ export class Ram {
   #guard(name: (typeof MALLOC_NAMES)[number]): (...numbers: number[]) => number {
     const call = this.#core[name] as (...numbers: number[]) => number | undefined;
     return (...numbers) => {
-      this.#enter();
+      this[ENTER]();
       const result = call(...numbers.map((number) => number >>> 0)) ?? 0;
       this.#leave();
       return result;
@@ -590,7 +516,7 @@ export class Ram {
   /** Lets go of the memory. Every later call throws ERR_RINGFENCE_RAM_DESTROYED; a second destroy does nothing. */
   destroy(): void {
     if (this.#destroyed) return;
-    this.#enter();
+    this[ENTER]();
     this.#core.poke(this.#control, 0, MAGIC);
     this.#destroyed = true;
     this.#caches.clear();
@@ -601,7 +527,8 @@ export class Ram {
     this.destroy();
   }
 
-  #enter(): void {
+  /** @internal */
+  [ENTER](): void {
     if (this.#destroyed) throw new RingfenceError("ERR_RINGFENCE_RAM_DESTROYED", "this ram was destroyed");
     if (this.#engine.isStale()) this.#engine.refresh();
   }
@@ -638,7 +565,7 @@ export class Ram {
   #makeHost(): CacheHost {
     return {
       engine: this.#engine,
-      enter: () => this.#enter(),
+      enter: () => this[ENTER](),
       leave: () => this.#leave(),
       blame: (status, operation, address, cache) => this.#blame(status, operation, address, cache),
       word: (address, offset) => this.#word(address, offset),
