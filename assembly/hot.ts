@@ -7,5 +7,5 @@
  */
 export { checkArena } from "./check";
 export * from "./index";
-export { alignedFast, freeFast, mallocFast, staysFast, zallocFast } from "./kmalloc";
+export { alignedFast, freeFast, mallocFast, staysFast } from "./kmalloc";
 export { cacheAllocFast, cacheFreeFast } from "./sheaf";

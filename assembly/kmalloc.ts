@@ -191,13 +191,6 @@ export function kzalloc(size: u32): u32 {
   return address;
 }
 
-/** The quick half of `kzalloc`. @returns an address, or 0 (nothing at all through views that are out of date) and nothing was done */
-export function zallocFast(size: u32): u32 {
-  const address = mallocFast(size);
-  if (address > 0) zero(address, (size + 7) & ~7);
-  return address;
-}
-
 /** Whether count * size is more than 32 bits hold. */
 function overflows(count: u32, size: u32): bool {
   return size != 0 && count > divide(0xffffffff, size);
