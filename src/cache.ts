@@ -99,8 +99,8 @@ export function readStats(host: CacheHost, record: number, name: string): CacheS
 
 type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
 
-/** The fast halves of a destroyed cache. */
-const NOTHING: FastHalves = { cacheAllocFast: () => 0, cacheFreeFast: () => false };
+/** Where a destroyed cache gets its fast halves. */
+const NOTHING: { readonly hot: FastHalves } = { hot: { cacheAllocFast: () => 0, cacheFreeFast: () => false } };
 
 /** A cache of objects of one size. Made by {@link Ram.createCache}. */
 export class Cache {
@@ -111,15 +111,15 @@ export class Cache {
   readonly slotSize: number;
   readonly #host: CacheHost;
   readonly #record: number;
-  /** The fast halves; those that never succeed once the cache is destroyed, so that the slow ones find out. */
-  #hot: FastHalves;
+  /** Where the fast halves come from: the engine, or, once the cache is destroyed, halves that never succeed. */
+  #fast: { readonly hot: FastHalves };
   readonly #takeOne = (): number => this.alloc();
   readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
   constructor(host: CacheHost, record: number, name: string) {
     this.#host = host;
-    this.#hot = host.engine.hot;
+    this.#fast = host.engine;
     this.#record = record;
     this.name = name;
     this.size = host.word(record, SIZE);
@@ -133,7 +133,7 @@ export class Cache {
    * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
    */
   alloc(): number {
-    return this.#hot.cacheAllocFast(this.#record) || this.#allocSlow();
+    return this.#fast.hot.cacheAllocFast(this.#record) || this.#allocSlow();
   }
 
   #allocSlow(): number {
@@ -150,7 +150,7 @@ export class Cache {
    * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
    */
   free(address: number): boolean {
-    if (address >>> 0 === address && this.#hot.cacheFreeFast(this.#record, address)) return true;
+    if (address >>> 0 === address && this.#fast.hot.cacheFreeFast(this.#record, address)) return true;
     return this.#freeSlow(address);
   }
 
@@ -192,12 +192,12 @@ export class Cache {
    * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live: the cache stays as it is
    */
   destroy(): void {
-    if (this.#hot === NOTHING) return;
+    if (this.#fast === NOTHING) return;
     this.#enter();
     const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
     this.#host.leave();
     if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name));
-    this.#hot = NOTHING;
+    this.#fast = NOTHING;
     this.#host.forget(this);
   }
 
@@ -213,7 +213,7 @@ export class Cache {
 
   #enter(): void {
     this.#host.enter();
-    if (this.#hot === NOTHING) {
+    if (this.#fast === NOTHING) {
       throw new RingfenceError("ERR_RINGFENCE_CACHE_DESTROYED", `cache "${this.name}" was destroyed`);
     }
   }

@@ -15,7 +15,6 @@ import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
-import type { CorePath, HotPath } from "./generated/hot.js";
 import {
   CACHE_INTERNAL,
   CACHE_KMALLOC,
@@ -109,8 +108,6 @@ export class Ram extends Contents {
   /** Address of the arena's beginning. */
   readonly base: number;
   readonly #engine: Engine;
-  readonly #hot: HotPath;
-  readonly #core: CorePath;
   readonly #control: number;
   readonly #checks: boolean;
   readonly #host: CacheHost;
@@ -133,8 +130,6 @@ export class Ram extends Contents {
     super(engine);
     this.base = plan.base;
     this.#engine = engine;
-    this.#hot = engine.hot;
-    this.#core = engine.core;
     this.#control = plan.base + CONTROL;
     this.#checks = plan.checks;
     engine.bind(plan.base);
@@ -186,12 +181,12 @@ export class Ram extends Contents {
    */
   kmalloc(size: number): number {
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
-    return this.#hot.mallocFast(size) || this.#kmallocSlow(size);
+    return this.#engine.hot.mallocFast(size) || this.#kmallocSlow(size);
   }
 
   #kmallocSlow(size: number): number {
     this[ENTER]();
-    const address = this.#core.malloc(size) >>> 0;
+    const address = this.#engine.core.malloc(size) >>> 0;
     this.#leave();
     return address;
   }
@@ -206,7 +201,7 @@ export class Ram extends Contents {
   kzalloc(size: number): number {
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
     this[ENTER]();
-    const address = this.#core.kzalloc(size) >>> 0;
+    const address = this.#engine.core.kzalloc(size) >>> 0;
     this.#leave();
     return address;
   }
@@ -225,12 +220,12 @@ export class Ram extends Contents {
   kmallocAligned(size: number, align: number): number {
     const boundary = checkAlignment(align, ALIGNMENT_MAX);
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
-    return this.#hot.alignedFast(boundary, size) || this.#kmallocAlignedSlow(size, boundary);
+    return this.#engine.hot.alignedFast(boundary, size) || this.#kmallocAlignedSlow(size, boundary);
   }
 
   #kmallocAlignedSlow(size: number, align: number): number {
     this[ENTER]();
-    const address = this.#core.alignedAlloc(align, size) >>> 0;
+    const address = this.#engine.core.alignedAlloc(align, size) >>> 0;
     this.#leave();
     return address;
   }
@@ -247,8 +242,8 @@ export class Ram extends Contents {
     if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted);
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
-    if (this.#hot.staysFast(address, wanted)) return address;
-    const moved = this.#core.realloc(address, wanted) >>> 0;
+    if (this.#engine.hot.staysFast(address, wanted)) return address;
+    const moved = this.#engine.core.realloc(address, wanted) >>> 0;
     this.#leave();
     return moved;
   }
@@ -256,7 +251,7 @@ export class Ram extends Contents {
   /** Whether something that can be resized begins at `address`; reports it if not. */
   #isLive(address: number, operation: string): boolean {
     this[ENTER]();
-    const status = isWord(address) ? this.#hot.judge(address) >>> 0 : NO_ADDRESS;
+    const status = isWord(address) ? this.#engine.hot.judge(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, operation, address);
     return status === 0;
   }
@@ -267,14 +262,14 @@ export class Ram extends Contents {
    * @returns false when nothing begins at `address`: then nothing was done and the mistake was reported
    */
   kfree(address: number): boolean {
-    if (address >>> 0 === address && this.#hot.freeFast(address)) return true;
+    if (address >>> 0 === address && this.#engine.hot.freeFast(address)) return true;
     return this.#kfreeSlow(address);
   }
 
   #kfreeSlow(address: number): boolean {
     this[ENTER]();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
-    const status = isWord(address) ? this.#core.freeRest(address) >>> 0 : NO_ADDRESS;
+    const status = isWord(address) ? this.#engine.core.freeRest(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "kfree", address);
     this.#leave();
     return status === 0;
@@ -283,7 +278,7 @@ export class Ram extends Contents {
   /** Bytes usable at `address`, at least those asked for; 0 for 0, ZERO_SIZE_PTR, and where nothing begins. */
   ksize(address: number): number {
     this[ENTER]();
-    return isWord(address) && address !== ZERO_SIZE_PTR ? this.#core.ksize(address) >>> 0 : 0;
+    return isWord(address) && address !== ZERO_SIZE_PTR ? this.#engine.core.ksize(address) >>> 0 : 0;
   }
 
   /**
@@ -315,7 +310,7 @@ export class Ram extends Contents {
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
     this[ENTER]();
     if (frames > this.#read(MAXIMUM)) return 0;
-    const address = this.#core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;
+    const address = this.#engine.core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;
     this.#leave();
     return address;
   }
@@ -324,7 +319,7 @@ export class Ram extends Contents {
   giveFrames(address: number): boolean {
     this[ENTER]();
     if (address === 0) return true;
-    const status = isWord(address) ? this.#core.giveFrames(address) >>> 0 : NO_ADDRESS;
+    const status = isWord(address) ? this.#engine.core.giveFrames(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "giveFrames", address);
     this.#leave();
     return status === 0;
@@ -347,18 +342,18 @@ export class Ram extends Contents {
     if (frame >= this.#read(FRAMES)) return undefined;
     const start = this.base + bytesOf(frame);
     const place = { frame, address: start };
-    const owner = this.#core.ownerAt(start) >>> 0;
-    if (owner === 0) return { ...place, use: this.#core.isFree(frame) ? "free" : "inside" };
+    const owner = this.#engine.core.ownerAt(start) >>> 0;
+    if (owner === 0) return { ...place, use: this.#engine.core.isFree(frame) ? "free" : "inside" };
     if ((owner & (KIND_SLAB | KIND_INTERNAL)) !== 0) return { ...place, ...this.#slabInfoOf(owner, start) };
     const uses = { [KIND_RUN]: "kmalloc", [KIND_FRAMES]: "frames", [KIND_META]: "tables" } as const;
     const use = uses[owner as keyof typeof uses];
-    return { ...place, use, length: this.#core.lengthAt(start) >>> 0 };
+    return { ...place, use, length: this.#engine.core.lengthAt(start) >>> 0 };
   }
 
   #slabInfoOf(owner: number, start: number): Pick<FrameInfo, "use" | "cache" | "length"> {
     const record = (owner & ~KIND_MASK) >>> 0;
     const named = { use: "slab", cache: this.#nameOf(record) } as const;
-    return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#core.slabLength(start) >>> 0 };
+    return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#engine.core.slabLength(start) >>> 0 };
   }
 
   // caches
@@ -385,7 +380,7 @@ export class Ram extends Contents {
     }
     const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
     this[ENTER]();
-    const record = this.#core.cacheCreate(size, align) >>> 0;
+    const record = this.#engine.core.cacheCreate(size, align) >>> 0;
     this.#leave();
     if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
     const cache = new Cache(this.#host, record, name);
@@ -424,7 +419,7 @@ export class Ram extends Contents {
   /** Element n: how many free runs have at least 2^n and less than 2^(n + 1) frames. Runs are counted whole. */
   buddyinfo(): number[] {
     this[ENTER]();
-    return Array.from({ length: ORDERS }, (_, order) => this.#core.freeRuns(order) >>> 0);
+    return Array.from({ length: ORDERS }, (_, order) => this.#engine.core.freeRuns(order) >>> 0);
   }
 
   /** A row for every cache, the allocator's own included, oldest first. */
@@ -453,14 +448,14 @@ export class Ram extends Contents {
   /** Walks the whole arena and checks every invariant of its layout. Meant for tests: it takes time in proportion to the arena. */
   validate(): Validation {
     this[ENTER]();
-    const problems = describeProblems(this.#hot.checkArena() >>> 0);
+    const problems = describeProblems(this.#engine.hot.checkArena() >>> 0);
     return { ok: problems.length === 0, problems };
   }
 
   /** Brings back what waits in sheaves, and empty slabs. @returns frames that became free */
   shrink(): number {
     this[ENTER]();
-    const frames = this.#core.reclaim() >>> 0;
+    const frames = this.#engine.core.reclaim() >>> 0;
     this.#leave();
     return frames;
   }
@@ -486,16 +481,16 @@ export class Ram extends Contents {
     this[ENTER]();
     const entries = MALLOC_NAMES.map((name) => [
       name,
-      this.#engine.kind === "wasm" ? this.#core[name] : this.#guard(name),
+      this.#engine.kind === "wasm" ? this.#engine.core[name] : this.#guard(name),
     ]);
     return Object.fromEntries(entries) as MallocImports;
   }
 
   /** A C name of the TypeScript engine, with fresh views. */
   #guard(name: (typeof MALLOC_NAMES)[number]): (...numbers: number[]) => number {
-    const call = this.#core[name] as (...numbers: number[]) => number | undefined;
     return (...numbers) => {
       this[ENTER]();
+      const call = this.#engine.core[name] as (...numbers: number[]) => number | undefined;
       const result = call(...numbers.map((number) => number >>> 0)) ?? 0;
       this.#leave();
       return result;
@@ -513,7 +508,7 @@ export class Ram extends Contents {
   destroy(): void {
     if (this.#destroyed) return;
     this[ENTER]();
-    this.#core.poke(this.#control, 0, MAGIC);
+    this.#engine.core.poke(this.#control, 0, MAGIC);
     this.#destroyed = true;
     this.#caches.clear();
     this.#engine.detach();

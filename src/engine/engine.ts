@@ -2,13 +2,20 @@
  * Engine: the hot path over one memory, as wasm or as JavaScript, and its views.
  *
  *   uses     generated/hot (the JavaScript), memory
- *   used by  ram, cache
+ *   used by  ram, cache, contents
  *
  * The JavaScript form is always there: on the wasm engine it runs the fast halves over the same memory, and everything else
- * crosses into wasm. Views of the memory live here and nowhere else; `refresh` renews them after the buffer was replaced.
+ * crosses into wasm. There is one evaluation of it for all rams of a thread, so that the engine below sees the same few functions
+ * everywhere and makes its best code of them; it works on one memory at a time, and `hot` turns it to this one when another had
+ * it. Views of a memory live here and nowhere else; `refresh` renews them after the buffer was replaced.
+ *
+ * Invariants
+ *   E1  the JavaScript form holds the views and the base of the active engine
+ *   E2  whoever calls it gets it from `hot` or `core` of his own engine, for each call anew
  */
 import { type CorePath, createHotPath, type HotPath } from "../generated/hot.js";
 import { isShared, type LinearMemory, PAGE_SIZE } from "../memory.js";
+import type { HotEnvironment, Views } from "./environment.js";
 
 /** Makes an instance of the wasm over a memory. */
 export type Instantiate = (memory: WebAssembly.Memory) => WebAssembly.Exports;
@@ -16,50 +23,83 @@ export type Instantiate = (memory: WebAssembly.Memory) => WebAssembly.Exports;
 /** No memory: what the views show once a ram is destroyed. */
 const NOTHING = new ArrayBuffer(0);
 
+function viewsOf(buffer: ArrayBufferLike): Views {
+  return {
+    bytes: new Uint8Array(buffer),
+    words: new Uint32Array(buffer),
+    signed: new Int32Array(buffer),
+    doubles: new Float64Array(buffer),
+  };
+}
+
+/** The engine whose memory the JavaScript form works on. */
+let active: Engine | undefined;
+let show: (views: Views) => void = () => {};
+
+const environment: HotEnvironment = {
+  get shared() {
+    return (active as Engine).shared;
+  },
+  onViews: (take) => {
+    show = take;
+  },
+  pages: () => (active as Engine).memory.buffer.byteLength / PAGE_SIZE,
+  grow: (pages) => (active as Engine).grow(pages),
+};
+
+const hotPath: HotPath = /* @__PURE__ */ createHotPath(environment);
+
 export class Engine {
   readonly kind: "wasm" | "ts";
   readonly memory: LinearMemory;
   readonly shared: boolean;
-  /** The functions in JavaScript: their fast halves may be called at any time. */
-  readonly hot: HotPath;
-  /** All functions, on the engine that was asked for. Raw wasm answers unsigned numbers as signed ones: `>>> 0`. */
-  readonly core: CorePath;
-  words: Uint32Array<ArrayBufferLike> = new Uint32Array(0);
-  bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
-  #buffer: ArrayBufferLike = NOTHING;
-  #take: (buffer: ArrayBufferLike) => void = () => {};
+  readonly #exports: CorePath | undefined;
+  #views: Views = viewsOf(NOTHING);
+  #base = 0;
 
   constructor(memory: LinearMemory, instantiate: Instantiate | undefined) {
     this.memory = memory;
     this.shared = isShared(memory.buffer);
     this.kind = instantiate ? "wasm" : "ts";
-    this.hot = createHotPath({
-      shared: this.shared,
-      onBuffer: (take) => {
-        this.#take = take;
-      },
-      pages: () => this.memory.buffer.byteLength / PAGE_SIZE,
-      grow: (pages) => this.#grow(pages),
-    });
-    this.core = instantiate ? (instantiate(memory as WebAssembly.Memory) as unknown as CorePath) : this.hot;
+    this.#exports = instantiate && (instantiate(memory as WebAssembly.Memory) as unknown as CorePath);
     this.refresh();
   }
 
-  /** Binds both forms to the arena at `base`. */
+  /** The functions in JavaScript, turned to this memory: their fast halves may be called at any time. E2 */
+  get hot(): HotPath {
+    if (active !== this) this.#activate();
+    return hotPath;
+  }
+
+  /** All functions, on the engine that was asked for. Raw wasm answers unsigned numbers as signed ones: `>>> 0`. E2 */
+  get core(): CorePath {
+    return this.#exports ?? this.hot;
+  }
+
+  get bytes(): Uint8Array<ArrayBufferLike> {
+    return this.#views.bytes;
+  }
+
+  get words(): Uint32Array<ArrayBufferLike> {
+    return this.#views.words;
+  }
+
+  /** Binds both forms to the arena at `base`, once more after it is laid out. E1 */
   bind(base: number): void {
-    this.core.bind(base, 0);
-    this.hot.bind(base, 0);
+    this.#base = base;
+    this.#exports?.bind(base, 0);
+    this.#activate();
   }
 
   /** Whether the buffer was replaced since the views were made. */
   isStale(): boolean {
-    return this.shared ? this.memory.buffer !== this.#buffer : this.bytes.length === 0;
+    return this.shared ? this.memory.buffer !== this.bytes.buffer : this.bytes.length === 0;
   }
 
   /** Renews the views if the memory's buffer is another one now. @returns whether it was */
   refresh(): boolean {
     const buffer = this.memory.buffer;
-    if (buffer === this.#buffer) return false;
+    if (buffer === this.bytes.buffer) return false;
     this.#show(buffer);
     return true;
   }
@@ -69,19 +109,26 @@ export class Engine {
     this.#show(NOTHING);
   }
 
-  #show(buffer: ArrayBufferLike): void {
-    this.#buffer = buffer;
-    this.words = new Uint32Array(buffer);
-    this.bytes = new Uint8Array(buffer);
-    this.#take(buffer);
-  }
-
-  #grow(pages: number): boolean {
+  /** Grows the memory by pages of 64 KiB. @returns whether it could */
+  grow(pages: number): boolean {
     try {
       this.memory.grow(pages);
     } catch {
       return false;
     }
     return this.refresh();
+  }
+
+  /** Turns the JavaScript form to this memory. E1 */
+  #activate(): void {
+    active = this;
+    show(this.#views);
+    hotPath.bind(this.#base, 0);
+  }
+
+  /** E1 */
+  #show(buffer: ArrayBufferLike): void {
+    this.#views = viewsOf(buffer);
+    if (active === this) show(this.#views);
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Heap: JavaScript's half of `assembly/heap.ts`, the same names over typed arrays.
  *
- *   uses     `env`, the parameter of the factory that the hot path is bundled into: one evaluation per ram
+ *   uses     `env`, the parameter of the factory that the hot path is bundled into: one evaluation for all rams of a thread
  *   used by  every file of `assembly/`, when it runs as JavaScript
  *
- * Views detach when the memory grows. `env.attach` hands over fresh ones; until then a load from a detached view answers
+ * Views detach when the memory grows. The environment hands over fresh ones; until then a load from a detached view answers
  * 0, which every fast path takes for "empty", "full" or "not mine" and leaves to the slow path, where views are renewed.
  */
 import type { HotEnvironment } from "./environment.js";
@@ -16,11 +16,8 @@ let bytes: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
 let signed: Int32Array<ArrayBufferLike> = new Int32Array(0);
 let doubles: Float64Array<ArrayBufferLike> = new Float64Array(0);
 
-env.onBuffer((buffer) => {
-  words = new Uint32Array(buffer);
-  bytes = new Uint8Array(buffer);
-  signed = new Int32Array(buffer);
-  doubles = new Float64Array(buffer);
+env.onViews((views) => {
+  ({ bytes, words, signed, doubles } = views);
 });
 
 export const THREADS: boolean = true;

@@ -5,7 +5,7 @@ import type { HotEnvironment } from "../../src/engine/environment.js";
 import * as fromSources from "../../src/generated/hot.js";
 import { at } from "./imports.js";
 
-const environment: HotEnvironment = { shared: false, onBuffer: () => {}, pages: () => 0, grow: () => false };
+const environment: HotEnvironment = { shared: false, onViews: () => {}, pages: () => 0, grow: () => false };
 const shipped: typeof fromSources = await import(at("dist/generated/hot.js"));
 const [, core = "", hot = ""] = readFileSync(at("dist/generated/hot.d.ts"), "utf8").split(/^export interface/m);
 
