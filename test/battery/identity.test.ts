@@ -10,7 +10,7 @@ import { WORDS_PER_RECORD } from "../../src/trace/layout.js";
 import { releaseAll, replayPlain } from "../../src/trace/replay.js";
 import { checkSameBytes, Lockstep } from "../support/lockstep.js";
 import { FLAVOURS, type Flavour, FRAME, HOMES, MIB, memoryOf, named, nameOf, PAGES_OF_4_GIB } from "../support/rams.js";
-import { seeded } from "../support/random.js";
+import { seededRandom } from "../support/seed.js";
 
 const NAMES = FLAVOURS.map(nameOf);
 const STEPS = 200_000;
@@ -18,18 +18,17 @@ const CHECKS = 40;
 
 describe("random programs leave the same bytes", () => {
   test.each(named(HOMES))("in %s", (_, { open }) => {
-    seeded((random) => {
-      const housed = FLAVOURS.map(open);
-      const lockstep = new Lockstep(
-        housed.map(({ ram }) => ram),
-        NAMES,
-        random,
-      );
-      for (let check = 0; check < CHECKS; check++) lockstep.run(STEPS / CHECKS);
-      lockstep.end();
-      for (const { checkSurroundings } of housed) checkSurroundings();
-      expect(lockstep.operations).toBe(STEPS);
-    })();
+    const random = seededRandom();
+    const housed = FLAVOURS.map(open);
+    const lockstep = new Lockstep(
+      housed.map(({ ram }) => ram),
+      NAMES,
+      random,
+    );
+    for (let check = 0; check < CHECKS; check++) lockstep.run(STEPS / CHECKS);
+    lockstep.end();
+    for (const { checkSurroundings } of housed) checkSurroundings();
+    expect(lockstep.operations).toBe(STEPS);
   });
 });
 

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { Battery } from "../support/battery.js";
 import { HOMES, NAMED_FLAVOURS, named } from "../support/rams.js";
-import { seeded } from "../support/random.js";
+import { seededRandom } from "../support/seed.js";
 import { FEW_WAYS, WAYS } from "../support/ways.js";
 
 const STEPS = 800;
@@ -17,32 +17,30 @@ describe.each(named(HOMES))("in %s", (home, { open }) => {
 
   describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     test.each(names)("%s keeps the four promises, until memory is short too", (name) => {
-      seeded((random) => {
-        const { ram, checkSurroundings } = open(flavour);
-        const battery = new Battery(ram, [(WAYS[name] as (typeof WAYS)[string])({ ram, random })], random);
-        battery.run(STEPS / 2);
-        battery.fill(FRAMES_TO_FILL);
-        battery.run(STEPS / 2);
-        battery.end();
-        battery.checkQuiescent();
-        checkSurroundings();
-        expect(battery.refusals).toBeGreaterThan(0);
-      })();
+      const random = seededRandom();
+      const { ram, checkSurroundings } = open(flavour);
+      const battery = new Battery(ram, [(WAYS[name] as (typeof WAYS)[string])({ ram, random })], random);
+      battery.run(STEPS / 2);
+      battery.fill(FRAMES_TO_FILL);
+      battery.run(STEPS / 2);
+      battery.end();
+      battery.checkQuiescent();
+      checkSurroundings();
+      expect(battery.refusals).toBeGreaterThan(0);
     });
 
     test("all of them together keep the four promises, until memory is short too", () => {
-      seeded((random) => {
-        const { ram, checkSurroundings } = open(flavour);
-        const ways = Object.values(WAYS).map((way) => way({ ram, random }));
-        const battery = new Battery(ram, ways, random);
-        battery.run(STEPS_TOGETHER / 2);
-        battery.fill(FRAMES_TO_FILL);
-        battery.run(STEPS_TOGETHER / 2);
-        battery.end();
-        battery.checkQuiescent();
-        checkSurroundings();
-        expect(battery.refusals).toBeGreaterThan(0);
-      })();
+      const random = seededRandom();
+      const { ram, checkSurroundings } = open(flavour);
+      const ways = Object.values(WAYS).map((way) => way({ ram, random }));
+      const battery = new Battery(ram, ways, random);
+      battery.run(STEPS_TOGETHER / 2);
+      battery.fill(FRAMES_TO_FILL);
+      battery.run(STEPS_TOGETHER / 2);
+      battery.end();
+      battery.checkQuiescent();
+      checkSurroundings();
+      expect(battery.refusals).toBeGreaterThan(0);
     });
   });
 });

@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import type { Ram } from "../../src/index.js";
 import { Battery } from "../support/battery.js";
 import { HOMES, named, nameOf } from "../support/rams.js";
-import { type Random, SEED } from "../support/random.js";
+import type { Random } from "../support/random.js";
+import { SEED } from "../support/seed.js";
 import { FEW_WAYS, WAYS, type Way } from "../support/ways.js";
 
 /** A step: whatever has to be drawn for it is drawn from its numbers, so leaving one out does not change the others. */

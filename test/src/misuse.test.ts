@@ -5,7 +5,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { CONTROL } from "../../src/generated/layout.js";
 import { type Cache, createRamSync, type Misuse, type MisuseKind, type Ram } from "../../src/index.js";
 import { FLAVOURS, type Flavour, FRAME, MIB, memoryOf, NAMED_FLAVOURS, named, nameOf } from "../support/rams.js";
-import { between, oneOf, type Random, seeded } from "../support/random.js";
+import { between, oneOf, type Random } from "../support/random.js";
+import { seededRandom } from "../support/seed.js";
 
 /** A ram with something of every kind in it, and what was told of it. */
 interface World {
@@ -295,34 +296,33 @@ function anyAddress(random: Random, world: World, live: readonly number[]): numb
 
 describe("with checks", () => {
   test.each(NAMED_FLAVOURS)("no call with a random address that is not a block's does anything: %s", (_, flavour) => {
-    seeded((random) => {
-      const world = open({ ...flavour, checks: true });
-      const { ram, told } = world;
-      const live = Array.from({ length: 200 }, (_, index) => ram.kmalloc(1 + 13 * (index % 40)));
-      for (const address of live.splice(0, 60)) ram.kfree(address);
-      const right = new Set([0, 16, ...world.bystanders, world.block, world.run, world.frames, world.object, ...live]);
-      const before = JSON.stringify([ram.meminfo().free, ram.slabinfo()]);
-      let wrong = 0;
-      for (let call = 0; call < 3000; call++) {
-        const address = anyAddress(random, world, live);
-        if (right.has(address)) continue;
-        wrong++;
-        const answers = [
-          ram.kfree(address),
-          ram.giveFrames(address),
-          world.other.free(address),
-          ram.krealloc(address, 99),
-        ];
-        expect(answers).toEqual([false, false, false, 0]);
-      }
-      expect(told).toHaveLength(4 * wrong);
-      expect(told.filter(({ kind }) => kind === "corrupted-list")).toEqual([]);
-      const after = JSON.stringify([ram.meminfo().free, ram.slabinfo()]).replace(/"drains":\d+/g, "");
-      expect(after).toBe(before.replace(/"drains":\d+/g, ""));
-      for (const address of live) expect(ram.kfree(address)).toBe(true);
-      release(world, []);
-      world.close();
-    })();
+    const random = seededRandom();
+    const world = open({ ...flavour, checks: true });
+    const { ram, told } = world;
+    const live = Array.from({ length: 200 }, (_, index) => ram.kmalloc(1 + 13 * (index % 40)));
+    for (const address of live.splice(0, 60)) ram.kfree(address);
+    const right = new Set([0, 16, ...world.bystanders, world.block, world.run, world.frames, world.object, ...live]);
+    const before = JSON.stringify([ram.meminfo().free, ram.slabinfo()]);
+    let wrong = 0;
+    for (let call = 0; call < 3000; call++) {
+      const address = anyAddress(random, world, live);
+      if (right.has(address)) continue;
+      wrong++;
+      const answers = [
+        ram.kfree(address),
+        ram.giveFrames(address),
+        world.other.free(address),
+        ram.krealloc(address, 99),
+      ];
+      expect(answers).toEqual([false, false, false, 0]);
+    }
+    expect(told).toHaveLength(4 * wrong);
+    expect(told.filter(({ kind }) => kind === "corrupted-list")).toEqual([]);
+    const after = JSON.stringify([ram.meminfo().free, ram.slabinfo()]).replace(/"drains":\d+/g, "");
+    expect(after).toBe(before.replace(/"drains":\d+/g, ""));
+    for (const address of live) expect(ram.kfree(address)).toBe(true);
+    release(world, []);
+    world.close();
   });
 });
 

@@ -16,7 +16,7 @@ import { promiseBroken, wrongAnswer } from "../../src/trace/fault.js";
 import { AllocationModel } from "./model.js";
 import { FRAME } from "./rams.js";
 import { anySize, between, oneOf, type Random, shuffle } from "./random.js";
-import type { Need, Request, Way } from "./ways.js";
+import { kmallocNeed, type Need, type Request, type Way } from "./ways.js";
 
 /** Blocks that were taken together. */
 interface Group {
@@ -46,12 +46,15 @@ export class Battery {
   readonly #random: Random;
   readonly #live: Group[] = [];
   readonly #before: { slabs: number; taken: number; runs: number };
+  readonly #mayRefuse: boolean;
   #phase: Phase;
   #refusals = 0;
   #misuse = "";
 
-  constructor(ram: Ram, ways: readonly Way[], random: Random) {
+  /** @param options.mayRefuse a request may be refused although memory is left: the third promise is not looked into */
+  constructor(ram: Ram, ways: readonly Way[], random: Random, options: { mayRefuse?: boolean } = {}) {
     this.model = new AllocationModel(ram, { granule: 8 });
+    this.#mayRefuse = options.mayRefuse ?? false;
     this.#ram = ram;
     this.#ways = ways;
     this.#random = random;
@@ -159,6 +162,7 @@ export class Battery {
   /** Nothing is left: after a look at that, the program rather gives back. */
   #refused(way: Way, request: Request, missing: number, random: Random): void {
     this.#refusals++;
+    if (this.#mayRefuse) return;
     this.#phase = { ...this.#phase, growth: between(random, 0, 5) };
     if (this.#refusals > REFUSALS && random(REFUSALS) !== 0) return;
     if (missing === 1) checkRefusal(this.#ram, way.need(request));
@@ -271,6 +275,7 @@ function takeEveryObject(ram: Ram, size: number): void {
   for (const slab of slabs) ram.giveFrames(slab);
   const objects: number[] = [];
   for (let object = ram.kmalloc(size); object !== 0; object = ram.kmalloc(size)) objects.push(object);
+  checkRefusal(ram, kmallocNeed(ram, size, 16));
   for (const object of objects) ram.kfree(object);
   ram.shrink();
   const least = (slabs.length - 2) * row.objectsPerSlab;

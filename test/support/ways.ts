@@ -58,7 +58,12 @@ export function kmallocNeed(ram: Ram, size: number, align: number): Need {
   }
   const classes = ram.slabinfo().filter((row) => row.kind === "kmalloc" && row.size >= whole);
   const row = classes.reduce((best, each) => (each.size < best.size ? each : best));
-  return { frames: row.framesPerSlab, alignFrames: 1, cache: row.name };
+  return { frames: shortest(row.slotSize), alignFrames: 1, cache: row.name };
+}
+
+/** Frames of the shortest slab there can be: one object fits. */
+function shortest(slotSize: number): number {
+  return Math.ceil(slotSize / FRAME);
 }
 
 function kmallocMembers(ram: Ram): Pick<Way, "give" | "usable" | "need"> {
@@ -143,13 +148,12 @@ function framesBulk({ ram }: Setting): Way {
 }
 
 function cacheMembers(cache: Cache, align: number): Omit<Way, "name"> {
-  const { name, framesPerSlab } = cache.stats();
   return {
     draw: () => request(cache.size, align),
     take: () => single(cache.alloc()),
     give: (addresses) => addresses.filter((address) => cache.free(address)).length,
     usable: () => cache.slotSize,
-    need: () => ({ frames: framesPerSlab, alignFrames: 1, cache: name }),
+    need: () => ({ frames: shortest(cache.slotSize), alignFrames: 1, cache: cache.name }),
   };
 }
 
