@@ -20,7 +20,7 @@ export type MisuseKind =
 /** A mistake that was detected and contained: the call did nothing, and the program goes on. */
 export interface Misuse {
   readonly kind: MisuseKind;
-  /** The call that was wrong, "free (deferred)" if it came to light after the call. */
+  /** The call that was wrong; "an earlier free" if it came to light after the call. */
   readonly operation: string;
   /** The address that was passed, whatever it was. */
   readonly address: unknown;
