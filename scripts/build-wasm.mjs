@@ -11,6 +11,8 @@ import { at, put, readJson } from "./paths.mjs";
 import { releaseProblems } from "./wasm-sections.mjs";
 
 const RELEASES = ["local", "shared"];
+/** What asc says when one more round of optimisation has not made the code smaller: nothing is wrong. */
+const NOTICE = /^Last converge was suboptimal\.\n?/gm;
 const config = readJson("asconfig.json");
 
 async function compile(target) {
@@ -20,7 +22,8 @@ async function compile(target) {
   const argv = ["--config", "asconfig.json", "--target", target, "--baseDir", at(""), "--noColors"];
   const writeFile = (name, content) => void files.set(relative(at(""), name), content);
   const { error } = await asc.main(argv, { stdout: { write }, stderr: { write }, writeFile });
-  if (messages.length > 0) console.error(messages.join("").trimEnd());
+  const told = messages.join("").replace(NOTICE, "").trimEnd();
+  if (told !== "") console.error(told);
   if (error) throw new Error(`asc could not compile the target ${target}`, { cause: error });
   for (const [name, content] of files) put(name, content);
   return files.get(config.targets[target].outFile);

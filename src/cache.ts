@@ -29,7 +29,7 @@ import {
 import { NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf } from "./options.js";
 
-/** What a cache needs of the ram that it belongs to. */
+/** What a cache needs of the ram that it belongs to. @internal */
 export interface CacheHost {
   readonly engine: Engine;
   /** Before a call that leaves the fast path. @throws RingfenceError ERR_RINGFENCE_RAM_DESTROYED */
@@ -71,7 +71,7 @@ export interface CacheStats {
   readonly drains: number;
 }
 
-/** Reads the counters of the cache record at `record`. */
+/** Reads the counters of the cache record at `record`. @internal */
 export function readStats(host: CacheHost, record: number, name: string): CacheStats {
   const read = (offset: number): number => host.word(record, offset);
   const sheaved = host.engine.core.sheaved(record) >>> 0;

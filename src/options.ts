@@ -18,17 +18,17 @@ export interface RamOptions {
   engine?: "auto" | "wasm" | "ts";
   /** Whether other threads may use the memory. Default: false, or what the adopted memory is. */
   shared?: boolean;
-  /** A memory to lay the arena into. Default: one of its own. */
-  memory?: WebAssembly.Memory;
+  /** A `WebAssembly.Memory` to lay the arena into. Default: one of its own. */
+  memory?: LinearMemory;
   /** Address where the arena begins in an adopted memory; rounded up to 4 KiB. Default 0. */
   base?: number;
-  /** The compiled wasm of this package, of the flavour that `shared` asks for. Default: the one that the root entry brings along. */
-  module?: WebAssembly.Module;
+  /** A `WebAssembly.Module` of this package's wasm, of the flavour that `shared` asks for. Default: the root entry's own. */
+  module?: object;
   /** Whether every call is checked in full, at several times its cost. Default false. */
   checks?: boolean;
 }
 
-/** The options in frames and addresses. */
+/** The options in frames and addresses. @internal */
 export interface Plan {
   readonly engine: "auto" | "wasm" | "ts";
   readonly module: WebAssembly.Module | undefined;
@@ -96,7 +96,7 @@ function wholePages(base: number, bytes: number): number {
   return (end - base) / FRAME_SIZE;
 }
 
-/** Checks the options. @throws RingfenceError with a code that says what is wrong */
+/** Checks the options. @internal @throws RingfenceError with a code that says what is wrong */
 export function parseOptions(options: RamOptions): Plan {
   if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
   for (const name of Object.keys(options)) {

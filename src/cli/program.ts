@@ -20,7 +20,7 @@ import type { Surroundings } from "./surroundings.js";
 const REPLAY_NOTES = `
 A trace holds every call that a real program made to its allocator (see traces/README.md for the format: NAME.mtrc,
 NAME.mtrc.br or NAME.mtrc.gz). Folders stand for the traces in them. Without a path: the folder "traces" here, or else
-the traces that come with the package.
+that of the repository which this program was built in; the published package brings none.
 
 Exit code: 0 all checks passed, 1 a check failed, 2 the command or a trace could not be understood.`;
 

@@ -104,9 +104,10 @@ export class Engine {
     return true;
   }
 
-  /** Takes the views off the memory, for ever. */
+  /** Takes the views off the memory, for ever, and lets go of it. */
   detach(): void {
     this.#show(NOTHING);
+    if (active === this) active = undefined;
   }
 
   /** Grows the memory by pages of 64 KiB. @returns whether it could */
