@@ -1,24 +1,15 @@
 /**
  * Memory that runs short at every single place where it is taken: nothing is lost, nothing breaks, and what was there stays.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { HotEnvironment } from "../../src/engine/environment.js";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { CONTROL, KEEP, MAXIMUM } from "../../src/generated/layout.js";
 import { createRamSync, type Ram } from "../../src/index.js";
 import { Battery, checkArena } from "../support/battery.js";
 import { codeOf } from "../support/codes.js";
-import { type HotFactory, Workbench } from "../support/patched.js";
+import { libraryWith, Workbench } from "../support/patched.js";
 import { FRAME, MIB, memoryOf, NAMED_FLAVOURS, PAGE } from "../support/rams.js";
 import { seededRandom } from "../support/seed.js";
 import { WAYS } from "../support/ways.js";
-
-/** The hot path of the TypeScript engine, while a test has put another in its place. */
-const tapped = vi.hoisted(() => ({ create: undefined as ((env: object) => object) | undefined }));
-
-vi.mock("../../src/generated/hot.js", async (importOriginal) => {
-  const original = await importOriginal<{ createHotPath: HotFactory }>();
-  return { createHotPath: (env: HotEnvironment) => (tapped.create ?? original.createHotPath)(env) };
-});
 
 /** Asked at each take of a run of frames, wherever it comes from: whether it fails. */
 const tap = globalThis as { takeFails?: () => boolean };
@@ -71,15 +62,11 @@ function checkNothingLost(ram: Ram, battery: Battery, tables: number): void {
 }
 
 describe("when the n-th take of frames fails, on the TypeScript engine", () => {
-  let bench: Workbench;
+  let create: typeof createRamSync;
 
   beforeAll(async () => {
-    bench = await Workbench.open();
-    tapped.create = (await bench.build(PATCH)) as (env: object) => object;
-  });
-
-  afterAll(() => {
-    tapped.create = undefined;
+    const bench = await Workbench.open();
+    ({ createRamSync: create } = await libraryWith(await bench.build(PATCH)));
     bench.close();
   });
 
@@ -96,7 +83,7 @@ describe("when the n-th take of frames fails, on the TypeScript engine", () => {
       if (result) failed++;
       return result;
     };
-    const ram = createRamSync({ engine: "ts", size: MIB, ...options });
+    const ram = create({ engine: "ts", size: MIB, ...options });
     const { tables } = ram.meminfo();
     const battery = runProgram(ram, steps);
     const seen = { takes, failed };

@@ -1,14 +1,18 @@
 /**
  * The code of the error that a call throws.
  */
-import { RingfenceError } from "../../src/index.js";
 
-/** @returns the code; "nothing" when the call throws nothing, the error as text when it is none of the library's */
+/** @returns the code; the error as text when it has none */
+function codeIn(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** @returns the code; "nothing" when the call throws nothing, the error as text when it has no code */
 export function codeOf(call: () => unknown): string {
   try {
     call();
   } catch (error) {
-    return error instanceof RingfenceError ? error.code : String(error);
+    return codeIn(error);
   }
   return "nothing";
 }
@@ -18,7 +22,7 @@ export async function codeOfPromise(call: () => Promise<unknown>): Promise<strin
   try {
     await call();
   } catch (error) {
-    return error instanceof RingfenceError ? error.code : String(error);
+    return codeIn(error);
   }
   return "nothing";
 }

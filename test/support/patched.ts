@@ -8,9 +8,21 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { vi } from "vitest";
 import type { createHotPath } from "../../src/generated/hot.js";
 
 export type HotFactory = typeof createHotPath;
+
+/** The library, with another hot path for its TypeScript engine and its fast halves. */
+export async function libraryWith(factory: HotFactory): Promise<typeof import("../../src/index.js")> {
+  vi.resetModules();
+  vi.doMock("../../src/generated/hot.js", () => ({ createHotPath: factory }));
+  try {
+    return await import("../../src/index.js");
+  } finally {
+    vi.doUnmock("../../src/generated/hot.js");
+  }
+}
 
 /** A change of one place in one file of assembly/. */
 export interface Patch {

@@ -1,0 +1,155 @@
+/**
+ * Random takes and gives of runs of frames, each answer foretold by the model of first fit; the arena may grow meanwhile.
+ *
+ *   uses     frames-model
+ *   used by  the tests of frames and of growth
+ */
+import { expect } from "vitest";
+import type { Ram } from "../../src/index.js";
+import { FramesModel } from "./frames-model.js";
+import { FRAME } from "./rams.js";
+import { anySize, between, type Random } from "./random.js";
+
+interface Run {
+  readonly frame: number;
+  readonly length: number;
+}
+
+export interface Limits {
+  /** Frames asked for at most. */
+  readonly longest: number;
+  /** Alignments asked for at most, as a power of two of frames. */
+  readonly alignShift: number;
+  /** Whether a frame of the memory is somebody else's. */
+  readonly isForeign?: (address: number) => boolean;
+}
+
+export class FramesProgram {
+  readonly model: FramesModel;
+  readonly #ram: Ram;
+  readonly #random: Random;
+  readonly #limits: Limits;
+  readonly #runs: Run[] = [];
+  /** What the arena has, as far as it was looked at. */
+  #frames = 0;
+  #tables = 0;
+  #holes = 0;
+  #tablesEnd = 0;
+  /** What it must say. */
+  #free = 0;
+  #taken = 0;
+  #growth = 5;
+  #refusals = 0;
+
+  constructor(ram: Ram, random: Random, limits: Limits) {
+    this.model = new FramesModel(ram.base);
+    this.#ram = ram;
+    this.#random = random;
+    this.#limits = limits;
+    this.#learn();
+  }
+
+  /** Requests that were refused. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  run(steps: number): void {
+    for (let step = 0; step < steps; step++) {
+      if (step % 100 === 0) this.#growth = between(this.#random, 1, 9);
+      if (this.#random(10) < this.#growth) this.#take();
+      else if (this.#runs.length !== 0) this.#give();
+      this.checkCounts();
+    }
+    this.checkRuns();
+  }
+
+  /** Gives everything back. */
+  end(): void {
+    while (this.#runs.length !== 0) this.#give();
+    this.checkCounts();
+    this.checkRuns();
+  }
+
+  /** Meminfo is exact. */
+  checkCounts(): void {
+    const { frames, free, freeBytes, taken, tables, slabs, runs } = this.#ram.meminfo();
+    const expected = { free: this.#free, freeBytes: this.#free * FRAME, taken: this.#taken, slabs: 0, runs: 0 };
+    expect({ free, freeBytes, taken, slabs, runs }).toEqual(expected);
+    expect([frames, tables]).toEqual([this.#frames, this.#tables]);
+  }
+
+  /** Buddyinfo is exact, and the arena's own tables hold. */
+  checkRuns(): void {
+    expect(this.#ram.buddyinfo()).toEqual(this.model.orders());
+  }
+
+  #take(): void {
+    const length = anySize(this.#random, this.#limits.longest);
+    const align = this.#random(2) === 0 ? 1 : 1 << this.#random(this.#limits.alignShift + 1);
+    const foretold = this.model.firstFit(length, align);
+    const address = this.#ram.takeFrames(length, { align: align * FRAME });
+    if (foretold >= 0) expect([address, this.#ram.size / FRAME]).toEqual([this.#addressOf(foretold), this.#frames]);
+    this.#learn();
+    const frame = foretold >= 0 ? foretold : this.model.firstFit(length, align);
+    expect(address, `${length} frames at ${align}`).toBe(frame < 0 ? 0 : this.#addressOf(frame));
+    if (frame < 0) {
+      this.#refusals++;
+      this.checkRefusal(length, align);
+      return;
+    }
+    this.model.take(frame, length);
+    this.#free -= length;
+    this.#taken += length;
+    this.#runs.push({ frame, length });
+  }
+
+  /** Room that the arena may grow to would not have been enough either. Told only where growth brings no tables. */
+  checkRefusal(length: number, align: number): void {
+    const { frames, size, maximum } = this.#ram.meminfo();
+    const most = maximum / FRAME;
+    if (size === maximum || Math.ceil(most / 1024) !== Math.ceil(frames / 1024)) return;
+    this.model.give(frames, most - frames);
+    const possible = this.model.firstFit(length, align);
+    this.model.take(frames, most - frames);
+    expect(possible, `${length} frames at ${align} were refused, ${frames} of ${most} frames are there`).toBe(-1);
+  }
+
+  #give(): void {
+    const index = this.#random(this.#runs.length);
+    const run = this.#runs[index] as Run;
+    this.#runs[index] = this.#runs[this.#runs.length - 1] as Run;
+    this.#runs.length--;
+    expect(this.#ram.giveFrames(this.#addressOf(run.frame))).toBe(true);
+    this.model.give(run.frame, run.length);
+    this.#free += run.length;
+    this.#taken -= run.length;
+  }
+
+  #addressOf(frame: number): number {
+    return this.#ram.base + frame * FRAME;
+  }
+
+  /** Brings frames that are new, and neither tables nor somebody else's, into the model. */
+  #learn(): void {
+    const ram = this.#ram;
+    const { frames, tables, holes } = ram.meminfo();
+    if (frames === this.#frames) return;
+    let own = 0;
+    for (let frame = this.#frames; frame < frames; frame++) {
+      if (!this.#isForUse(frame)) continue;
+      this.model.give(frame, 1);
+      own++;
+    }
+    expect(own).toBe(frames - this.#frames - (tables - this.#tables) - (holes - this.#holes));
+    this.#free += own;
+    [this.#frames, this.#tables, this.#holes] = [frames, tables, holes];
+  }
+
+  /** Whether a new frame is one to hand out: free, or just taken. Tables say where they begin, and their length. */
+  #isForUse(frame: number): boolean {
+    const { use, length = 1 } = this.#ram.frameInfo(this.#addressOf(frame)) as { use: string; length?: number };
+    if (use === "tables") this.#tablesEnd = frame + length;
+    return frame >= this.#tablesEnd && !this.#limits.isForeign?.(this.#addressOf(frame));
+  }
+}
