@@ -506,28 +506,36 @@ function tail(present: u32, enough: u32): u32 {
 
 /**
  * Grows the arena towards a free run of `length` frames, what is kept back left aside; the caller looks for the run and asks again
- * if a new section's tables parted it. A step is a 64th of the arena at least: growth costs about the same whatever the step, and
+ * if a new section's tables parted it. Near the maximum it grows as far as it may. A step is a 64th of the arena at least: growth costs about the same whatever the step, and
  * a 64th wastes little.
  *
  * @returns whether it grew; not beyond MAXIMUM, and not when the engine refuses
  */
-function growFor(length: u32): bool {
+function growFor(length: u32, align: u32): bool {
   const present = load32(control, FRAMES);
   const maximum = load32(control, MAXIMUM);
   const from = memoryFrames();
   if (present == maximum || from < present || from >= maximum) return false;
+  const ample = length + align - 1;
+  const room = from == present ? tail(present, ample) : 0;
+  if (from + length > maximum + room) return false;
   const whole = length > SECTION_FRAMES >>> 1;
+  const missing = ample - room;
+  const more = shortage(length);
+  let least = from + (missing > more ? missing : more);
+  if (whole && sectionsOf(least) != sectionsOf(present))
+    least = from + ample + tablesFor(from + ample + SECTION_FRAMES, present);
+  least = least < maximum ? alignUp(least, PAGE_FRAMES) : maximum;
+  const step = alignUp(from + (present >>> 6), PAGE_FRAMES);
+  if (step > least && step <= maximum && growTo(from, step, whole)) return true;
+  return growTo(from, least, whole);
+}
+
+/** Free frames that are missing, at least 1, for `length` of them beside what is kept back. */
+function shortage(length: u32): u32 {
   const wanted = length + load32(control, KEEP);
   const free = load32(control, FREE);
-  const more = wanted > free ? wanted - free : 1;
-  const missing = length - (from == present && !whole ? tail(present, length) : 0);
-  let least = from + (missing > more ? missing : more);
-  if (whole) least += tablesFor(least + 2 * TABLE_FRAMES, present);
-  if (least > maximum) return false;
-  least = alignUp(least, PAGE_FRAMES);
-  const ample = alignUp(from + (present >>> 6), PAGE_FRAMES);
-  if (ample > least && ample <= maximum && growTo(from, ample, whole)) return true;
-  return growTo(from, least, whole);
+  return wanted > free ? wanted - free : 1;
 }
 
 /** Grows the arena until a run of `length` frames could be had, or as far as it may. @returns whether it could at the end */
@@ -535,7 +543,7 @@ export function grow(length: u32, align: u32): bool {
   if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return false;
   lock(control, PAGE_LOCK);
   let frame = findAllowed(length, align);
-  while (frame == NONE && growFor(length + align - 1)) frame = findAllowed(length, align);
+  while (frame == NONE && growFor(length, align)) frame = findAllowed(length, align);
   unlock(control, PAGE_LOCK);
   return frame != NONE;
 }

@@ -208,6 +208,8 @@ export class Ram extends Contents {
 
   /** Takes `count` times `size` zeroed bytes; 0 when that is more than there can be. */
   kcalloc(count: number, size: number): number {
+    const bytes = count * size;
+    if (count >>> 0 === count && size >>> 0 === size && bytes <= 0xffffffff) return this.kzalloc(bytes);
     return this.kzalloc(checkCount("count", count, 0) * checkSize("size", size) || 0);
   }
 

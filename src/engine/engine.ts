@@ -56,6 +56,7 @@ export class Engine {
   readonly #exports: CorePath | undefined;
   #views: Views = viewsOf(NOTHING);
   #base = 0;
+  #gone = false;
 
   constructor(memory: LinearMemory, instantiate: Instantiate | undefined) {
     this.memory = memory;
@@ -100,13 +101,15 @@ export class Engine {
   refresh(): boolean {
     const buffer = this.memory.buffer;
     if (buffer === this.bytes.buffer) return false;
-    this.#show(buffer);
+    this.#views = viewsOf(buffer);
+    if (active === this) this.#activate();
     return true;
   }
 
   /** Takes the views off the memory, for ever, and lets go of it. */
   detach(): void {
-    this.#show(NOTHING);
+    this.#gone = true;
+    this.#views = viewsOf(NOTHING);
     if (active === this) active = undefined;
   }
 
@@ -120,16 +123,11 @@ export class Engine {
     return this.refresh();
   }
 
-  /** Turns the JavaScript form to this memory. E1 */
+  /** Turns the JavaScript form to this memory: with fresh views, since it reads where tables lie. E1 */
   #activate(): void {
     active = this;
+    if (!this.#gone && this.isStale()) this.#views = viewsOf(this.memory.buffer);
     show(this.#views);
     hotPath.bind(this.#base, 0);
-  }
-
-  /** E1 */
-  #show(buffer: ArrayBufferLike): void {
-    this.#views = viewsOf(buffer);
-    if (active === this) show(this.#views);
   }
 }
