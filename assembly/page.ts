@@ -520,11 +520,9 @@ function growFor(length: u32, align: u32): bool {
   const room = from == present ? tail(present, ample) : 0;
   if (from + length > maximum + room) return false;
   const whole = length > SECTION_FRAMES >>> 1;
-  const missing = ample - room;
+  const missing = whole ? ample + tablesFor(from + ample + 2 * TABLE_FRAMES, present) : ample - room;
   const more = shortage(length);
   let least = from + (missing > more ? missing : more);
-  if (whole && sectionsOf(least) != sectionsOf(present))
-    least = from + ample + tablesFor(from + ample + SECTION_FRAMES, present);
   least = least < maximum ? alignUp(least, PAGE_FRAMES) : maximum;
   const step = alignUp(from + (present >>> 6), PAGE_FRAMES);
   if (step > least && step <= maximum && growTo(from, step, whole)) return true;
