@@ -44,28 +44,49 @@ export function writeUtf8(bytes: Uint8Array, at: number, end: number, text: stri
   return at;
 }
 
-/** The character whose first byte is `lead`, of `width` bytes; undefined when they are no character. */
-function readSequence(bytes: Uint8Array, at: number, end: number, lead: number): [number, number] | undefined {
-  const width = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || at + width > end) return undefined;
-  let code = lead & (0x7f >> width);
-  for (let k = 1; k < width; k++) {
-    const byte = bytes[at + k] as number;
-    if ((byte & 0xc0) !== 0x80) return undefined;
-    code = (code << 6) | (byte & 0x3f);
-  }
-  const surrogate = code >= 0xd800 && code <= 0xdfff;
-  return widthOf(code) !== width || surrogate || code > 0x10ffff ? undefined : [code, width];
+/** Bytes of the character that `lead` begins; 0 if it begins none. */
+function sequenceWidth(lead: number): number {
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
 }
 
-/** Reads UTF-8 byte by byte; what is no character becomes U+FFFD. */
+/** Whether `byte` may come second after `lead`: neither a longer form of a character, nor half a surrogate pair, nor too large. */
+function maySecond(lead: number, byte: number): boolean {
+  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  return byte >= least && byte <= most;
+}
+
+/** Bytes from `at` on that belong to the character begun there, as far as they do: the "maximal subpart" of the encoding standard. */
+function matchedBytes(bytes: Uint8Array, at: number, end: number, width: number): number {
+  const lead = bytes[at] as number;
+  let matched = 1;
+  while (matched < width && at + matched < end) {
+    const byte = bytes[at + matched] as number;
+    if (matched === 1 ? !maySecond(lead, byte) : (byte & 0xc0) !== 0x80) break;
+    matched++;
+  }
+  return matched;
+}
+
+/** Code point of the `width` bytes at `at`. */
+function decodeSequence(bytes: Uint8Array, at: number, width: number): number {
+  let code = (bytes[at] as number) & (0x7f >> width);
+  for (let k = 1; k < width; k++) code = (code << 6) | ((bytes[at + k] as number) & 0x3f);
+  return code;
+}
+
+/** Reads UTF-8 byte by byte; what is no character becomes U+FFFD, one for as much as could have begun one. */
 function readSlowly(bytes: Uint8Array, at: number, end: number): string {
   let text = "";
   while (at < end) {
     const lead = bytes[at] as number;
-    const [code, width] = lead < 0x80 ? [lead, 1] : (readSequence(bytes, at, end, lead) ?? [0xfffd, 1]);
-    text += String.fromCodePoint(code);
-    at += width;
+    const width = lead < 0x80 ? 1 : sequenceWidth(lead);
+    const matched = matchedBytes(bytes, at, end, width);
+    if (width === 1) text += String.fromCharCode(lead);
+    else text += matched === width ? String.fromCodePoint(decodeSequence(bytes, at, width)) : "\ufffd";
+    at += matched;
   }
   return text;
 }
