@@ -206,7 +206,7 @@ export class Battery {
   #resize(group: Group, random: Random): void {
     const { way, request } = group;
     const [address] = group.addresses as [number];
-    const size = anySize(random, LARGEST_RESIZE);
+    const size = random(2) === 0 ? anySize(random, LARGEST_RESIZE) : between(random, 1, 2 * request.size);
     this.model.verify(address);
     const moved = (way.resize as (address: number, size: number) => number)(address, size);
     if (moved === 0) {

@@ -3,7 +3,8 @@
  *
  *   used by  the mutants, exhaustion
  *
- * The sources are copied, so those of the repository stay as they are, and bundled by the script that bundles them always.
+ * The sources are copied, so those of the repository stay as they are, and bundled by the script that bundles them always. Loads
+ * burn fuel, so that a loop that a fault has made endless ends all the same.
  */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,6 +37,17 @@ export interface Patch {
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const COPIED = ["assembly", "src/engine", "scripts/bundle-hot.mjs", "scripts/paths.mjs"];
 
+const FUEL: Patch = {
+  file: "heap.ts",
+  find: /(export function load32\([^)]*\): number \{\n)/,
+  replace: '$1  if (--globalThis.fuel < 0) throw new Error("a loop has no end");\n',
+};
+
+/** Sets how many loads a patched hot path may do from now on. */
+export function refuel(loads: number): void {
+  (globalThis as { fuel?: number }).fuel = loads;
+}
+
 /** Patches a text. @throws RangeError unless the place is there, once */
 export function patchText(text: string, { file, find, replace }: Patch): string {
   const places = text.match(new RegExp(find, `${find.flags.replace("g", "")}g`))?.length ?? 0;
@@ -57,6 +69,8 @@ export class Workbench {
     mkdirSync(join(ROOT, "build"), { recursive: true });
     const folder = mkdtempSync(join(ROOT, "build", "patched-"));
     for (const path of COPIED) cpSync(join(ROOT, path), join(folder, path), { recursive: true });
+    const heap = join(folder, "src/engine/heap.ts");
+    writeFileSync(heap, patchText(readFileSync(heap, "utf8"), FUEL));
     const script = pathToFileURL(join(folder, "scripts/bundle-hot.mjs")).href;
     const { bundleHotForTests } = await import(/* @vite-ignore */ script);
     return new Workbench(folder, bundleHotForTests);

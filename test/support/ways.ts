@@ -84,6 +84,17 @@ function kmalloc({ ram }: Setting): Way {
   };
 }
 
+/** Blocks that are runs of frames. */
+function kmallocRuns({ ram }: Setting): Way {
+  return {
+    ...kmallocMembers(ram),
+    name: "kmalloc of runs",
+    draw: (random) => request(CLASS_MAX + anySize(random, LARGEST), 16),
+    take: ({ size }) => single(ram.kmalloc(size)),
+    resize: (address, size) => ram.krealloc(address, size),
+  };
+}
+
 function kzalloc({ ram }: Setting): Way {
   return {
     ...kmallocMembers(ram),
@@ -218,6 +229,7 @@ function cNames({ ram, random }: Setting): Way {
 /** All of them. Each is made for one ram. */
 export const WAYS: Record<string, (setting: Setting) => Way> = {
   kmalloc,
+  "kmalloc of runs": kmallocRuns,
   kzalloc,
   kmallocAligned,
   kmallocBulk,
