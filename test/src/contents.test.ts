@@ -30,6 +30,28 @@ const text = fc.string({
   ),
 });
 
+/** Bytes that are UTF-8 in part: whole characters, their pieces, and anything. */
+const almostUtf8 = fc
+  .array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 4 }),
+      fc.string({ unit: "binary", maxLength: 3 }).map((part) => new TextEncoder().encode(part)),
+      fc.constantFrom(
+        ...[
+          [0xe2, 0x82],
+          [0xf0, 0x9f, 0x98],
+          [0xed, 0xa0, 0x80],
+          [0xf4, 0x90],
+          [0xc0, 0x80],
+          [0xe0, 0x9f],
+          [0xef, 0xbb, 0xbf],
+        ].map((bytes) => Uint8Array.from(bytes)),
+      ),
+    ),
+    { maxLength: 20 },
+  )
+  .map((parts) => Uint8Array.from(parts.flatMap((part) => Array.from(part))));
+
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Half a surrogate pair is no character: it is written as U+FFFD. */
@@ -122,6 +144,16 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       expect(ram.view(block + written, Uint8Array, 100).every((byte) => byte === 0xee)).toBe(true);
     });
     fc.assert(property, { seed: SEED, numRuns: 200 });
+  });
+
+  test("bytes that are no UTF-8 are read as the platform's decoder reads them, short or long", () => {
+    const ram = open();
+    const block = ram.kmalloc(4000);
+    const property = fc.property(almostUtf8, (bytes) => {
+      ram.view(block, Uint8Array, bytes.length).set(bytes);
+      expect(ram.decode(block, bytes.length)).toBe(decoder.decode(bytes));
+    });
+    fc.assert(property, { seed: SEED, numRuns: 500 });
   });
 
   test("C strings end with a zero byte, their own or the first inside", () => {
