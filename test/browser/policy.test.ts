@@ -1,0 +1,46 @@
+/**
+ * Pages whose content security policy forbids wasm: there the TypeScript engine runs.
+ */
+import { expect, test } from "vitest";
+
+/** What a page with this policy finds. */
+async function tryUnder(policy: string): Promise<Record<string, unknown>> {
+  const script = `
+    import { createRam, createRamSync } from "${location.origin}/dist/index.js";
+    const codeOf = async (call) => { try { await call(); } catch (error) { return error.code ?? String(error); } };
+    const ram = await createRam();
+    const again = createRamSync();
+    const block = ram.kmalloc(100);
+    parent.postMessage({
+      engines: [ram.engine, again.engine],
+      codes: [await codeOf(() => createRam({ engine: "wasm" })), await codeOf(() => createRamSync({ engine: "wasm" }))],
+      works: block !== 0 && ram.kfree(block) && ram.validate().ok,
+    }, "*");`;
+  const frame = document.createElement("iframe");
+  frame.srcdoc = `<meta http-equiv="Content-Security-Policy" content="${policy}"><script type="module">${script}</script>`;
+  const answer = new Promise<Record<string, unknown>>((resolve) => {
+    addEventListener("message", ({ source, data }) => {
+      if (source === frame.contentWindow) resolve(data);
+    });
+  });
+  document.body.append(frame);
+  const found = await answer;
+  frame.remove();
+  return found;
+}
+
+test("a page that forbids wasm gets the TypeScript engine, and is told so when it insists", async () => {
+  expect(await tryUnder(`script-src 'unsafe-inline' ${location.origin}`)).toEqual({
+    engines: ["ts", "ts"],
+    codes: ["ERR_RINGFENCE_ENGINE", "ERR_RINGFENCE_ENGINE"],
+    works: true,
+  });
+});
+
+test("a page that allows it gets wasm", async () => {
+  expect(await tryUnder(`script-src 'unsafe-inline' 'wasm-unsafe-eval' ${location.origin}`)).toEqual({
+    engines: ["wasm", "wasm"],
+    codes: [undefined, undefined],
+    works: true,
+  });
+});
