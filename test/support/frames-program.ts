@@ -4,7 +4,7 @@
  *   uses     frames-model
  *   used by  the tests of frames and of growth
  */
-import { expect } from "vitest";
+import { deepStrictEqual as same } from "node:assert/strict";
 import type { Ram } from "../../src/index.js";
 import { FramesModel } from "./frames-model.js";
 import { FRAME } from "./rams.js";
@@ -75,13 +75,13 @@ export class FramesProgram {
   checkCounts(): void {
     const { frames, free, freeBytes, taken, tables, slabs, runs } = this.#ram.meminfo();
     const expected = { free: this.#free, freeBytes: this.#free * FRAME, taken: this.#taken, slabs: 0, runs: 0 };
-    expect({ free, freeBytes, taken, slabs, runs }).toEqual(expected);
-    expect([frames, tables]).toEqual([this.#frames, this.#tables]);
+    same({ free, freeBytes, taken, slabs, runs }, expected);
+    same([frames, tables], [this.#frames, this.#tables]);
   }
 
   /** Buddyinfo is exact, and the arena's own tables hold. */
   checkRuns(): void {
-    expect(this.#ram.buddyinfo()).toEqual(this.model.orders());
+    same(this.#ram.buddyinfo(), this.model.orders());
   }
 
   #take(): void {
@@ -89,10 +89,10 @@ export class FramesProgram {
     const align = this.#random(2) === 0 ? 1 : 1 << this.#random(this.#limits.alignShift + 1);
     const foretold = this.model.firstFit(length, align);
     const address = this.#ram.takeFrames(length, { align: align * FRAME });
-    if (foretold >= 0) expect([address, this.#ram.size / FRAME]).toEqual([this.#addressOf(foretold), this.#frames]);
+    if (foretold >= 0) same([address, this.#ram.size / FRAME], [this.#addressOf(foretold), this.#frames]);
     this.#learn();
     const frame = foretold >= 0 ? foretold : this.model.firstFit(length, align);
-    expect(address, `${length} frames at ${align}`).toBe(frame < 0 ? 0 : this.#addressOf(frame));
+    same(address, frame < 0 ? 0 : this.#addressOf(frame), `${length} frames at ${align}: ${address}`);
     if (frame < 0) {
       this.#refusals++;
       this.checkRefusal(length, align);
@@ -112,7 +112,7 @@ export class FramesProgram {
     this.model.give(frames, most - frames);
     const possible = this.model.firstFit(length, align);
     this.model.take(frames, most - frames);
-    expect(possible, `${length} frames at ${align} were refused, ${frames} of ${most} frames are there`).toBe(-1);
+    same(possible, -1, `${length} frames at ${align} were refused, ${frames} of ${most} frames are there`);
   }
 
   #give(): void {
@@ -120,7 +120,7 @@ export class FramesProgram {
     const run = this.#runs[index] as Run;
     this.#runs[index] = this.#runs[this.#runs.length - 1] as Run;
     this.#runs.length--;
-    expect(this.#ram.giveFrames(this.#addressOf(run.frame))).toBe(true);
+    same(this.#ram.giveFrames(this.#addressOf(run.frame)), true);
     this.model.give(run.frame, run.length);
     this.#free += run.length;
     this.#taken -= run.length;
@@ -141,7 +141,7 @@ export class FramesProgram {
       this.model.give(frame, 1);
       own++;
     }
-    expect(own).toBe(frames - this.#frames - (tables - this.#tables) - (holes - this.#holes));
+    same(own, frames - this.#frames - (tables - this.#tables) - (holes - this.#holes));
     this.#free += own;
     [this.#frames, this.#tables, this.#holes] = [frames, tables, holes];
   }
