@@ -1,99 +1,186 @@
 /**
- * Frames: lowest address first, exact counts, whatever the arena's size.
+ * The page layer: counters, bounds and tables, frame by frame.
  */
 import { describe, expect, test } from "vitest";
-import { createRamSync, type Ram } from "../../src/index.js";
+import * as layout from "../../src/generated/layout.js";
+import { createRamSync } from "../../src/index.js";
 import { FramesProgram } from "../support/frames-program.js";
-import { FRAME, MIB, memoryOf, NAMED_FLAVOURS, PAGE, PAGES_OF_4_GIB } from "../support/rams.js";
+import { Arena } from "../support/hot.js";
+import { MIB } from "../support/rams.js";
 import { seededRandom } from "../support/seed.js";
 
-const STEPS = 1500;
+const { FRAME_SIZE, SECTION_FRAMES } = layout;
 
-describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
-  test.each<[string, () => Ram]>([
-    ["1 MiB", () => createRamSync({ ...flavour, size: MIB })],
-    ["4 MiB, one section", () => createRamSync({ ...flavour, size: 4 * MIB })],
-    ["9 MiB, two sections and a part", () => createRamSync({ ...flavour, size: 9 * MIB })],
-    [
-      "15 MiB that begin at an odd frame",
-      () => createRamSync({ ...flavour, memory: memoryOf(260, flavour.shared), base: 17 * FRAME, size: 15 * MIB }),
-    ],
-    ["200 MiB, two groups of sections", () => createRamSync({ ...flavour, size: 200 * MIB })],
-    [
-      "1 GiB above 2 GiB",
-      () => {
-        const memory = memoryOf(PAGES_OF_4_GIB, flavour.shared);
-        return createRamSync({ ...flavour, memory, base: 2 ** 31 + 3 * FRAME, size: 1024 * MIB });
-      },
-    ],
-  ])("the lowest run that fits is taken, in an arena of %s", (__, open) => {
-    const ram = open();
-    const frames = ram.size / FRAME;
-    const program = new FramesProgram(ram, seededRandom(), { longest: frames, alignShift: Math.log2(frames) });
-    program.run(STEPS);
-    expect(program.refusals).toBeGreaterThan(0);
-    expect(ram.validate()).toEqual({ ok: true, problems: [] });
-    program.end();
-  });
+/** Frames of tables that an arena of so many frames has, its records aside: four for a section, one more for every sixteen. */
+function tableFrames(frames: number): number {
+  const sections = Math.ceil(frames / SECTION_FRAMES);
+  return sections * layout.TABLE_FRAMES + Math.ceil(sections / layout.INFO_SECTIONS);
+}
 
-  test("many short runs are taken and given in 64 MiB, and the counts stay exact", () => {
-    const ram = createRamSync({ ...flavour, size: 64 * MIB });
-    const program = new FramesProgram(ram, seededRandom(), { longest: 12, alignShift: 3 });
-    program.run(6000);
-    expect(ram.validate()).toEqual({ ok: true, problems: [] });
-    program.end();
-  });
+describe("an arena", () => {
+  test.each([20, 100, 1024, 1025, 5000, 16 * 1024, 16 * 1024 + 1, 40_000])(
+    "of %s frames has descriptors for all of them",
+    (frames) => {
+      const arena = new Arena({ frames });
+      const meta = arena.control(layout.META);
+      const records = meta - tableFrames(frames) - 2;
+      expect(records).toBeGreaterThan(0);
+      expect(records).toBeLessThan(6);
+      expect(arena.control(layout.FREE)).toBe(frames - meta);
+      expect(arena.control(layout.FRAMES)).toBe(frames);
+      for (const frame of [0, 1, meta - 1, meta, frames - 1]) {
+        expect(Boolean(arena.hot.isFree(frame))).toBe(frame >= meta);
+      }
+      expect(arena.hot.checkArena()).toBe(0);
+    },
+  );
 
-  test("a request that nothing fits is refused however many frames are free", () => {
-    const ram = createRamSync({ ...flavour, size: 8 * MIB });
-    const frames = Array.from({ length: ram.meminfo().free }, () => ram.takeFrames(1));
-    expect(ram.takeFrames(1)).toBe(0);
-    for (const [index, frame] of frames.entries()) if (index % 2 === 0) ram.giveFrames(frame);
-    expect([ram.takeFrames(2), ram.takeFrames(1)]).toEqual([0, frames[0]]);
-    expect(ram.buddyinfo()[0]).toBe(Math.ceil(frames.length / 2) - 1);
-    ram.giveFrames(frames[1001] as number);
-    expect([ram.takeFrames(4), ram.takeFrames(3)]).toEqual([0, frames[1000]]);
-    expect(ram.validate().ok).toBe(true);
-  });
-
-  test("a frame's use is known: free, taken, in a run, in a slab, in the tables, outside", () => {
-    const ram = createRamSync({ ...flavour, size: 8 * MIB });
-    const cache = ram.createCache("pairs", { size: 5000 });
-    const [frames, run, block, object] = [ram.takeFrames(3), ram.kmalloc(3 * FRAME), ram.kmalloc(100), cache.alloc()];
-    const use = (address: number) => ram.frameInfo(address)?.use;
-    expect([use(frames), use(frames + FRAME), use(frames + 2 * FRAME + 5)]).toEqual(["frames", "inside", "inside"]);
-    expect([use(run), use(run + FRAME), use(ram.size - 1), use(ram.size), use(-1)]).toEqual([
-      "kmalloc",
-      "inside",
-      "free",
-      undefined,
-      undefined,
-    ]);
-    expect([use(block), use(object), use(0), use(FRAME)]).toEqual(["slab", "slab", "tables", "inside"]);
-    expect([ram.frameInfo(frames)?.length, ram.frameInfo(run)?.length]).toEqual([3, 3]);
-    expect(ram.frameInfo(block)).toEqual({
-      frame: block >>> 12,
-      address: block & -FRAME,
-      use: "slab",
-      cache: "kmalloc-112",
-      length: expect.any(Number),
+  test("needs room for its tables and one frame", () => {
+    const { length } = new Array(layout.PAGE_FRAMES).fill(0);
+    const enough = Array.from({ length }, (_, index) => index + 1).filter((frames) => {
+      try {
+        return new Arena({ frames }).control(layout.FREE) > 0;
+      } catch {
+        return false;
+      }
     });
-    expect(ram.frameInfo(object)?.cache).toBe("pairs");
+    expect(enough[0]).toBe(new Arena({ frames: 16 }).control(layout.META) + 1);
+    expect(enough.length).toBe(16 - (enough[0] as number) + 1);
+  });
+
+  test("in dirty memory is as one in clean memory", () => {
+    const [clean, dirty] = [new Arena({ frames: 2048 }), new Arena({ frames: 2048 })];
+    dirty.engine.bytes.fill(0xa5);
+    dirty.hot.arenaInit(2048, 2048, 0, 1, 0);
+    const tables = clean.control(layout.META) * FRAME_SIZE;
+    const bytesOf = ({ engine }: Arena) => Buffer.from(engine.bytes.slice(layout.CONTROL, tables));
+    expect(bytesOf(dirty).equals(bytesOf(clean))).toBe(true);
+    expect(dirty.engine.bytes.subarray(0, layout.CONTROL).every((byte) => byte === 0xa5)).toBe(true);
+    expect(dirty.engine.bytes.subarray(tables).every((byte) => byte === 0xa5)).toBe(true);
   });
 });
 
-describe("4 GiB, the whole of a memory", () => {
-  test.each(NAMED_FLAVOURS)("are handed out lowest address first, to the last frame: %s", (_, flavour) => {
-    const ram = createRamSync({ ...flavour, memory: memoryOf(PAGES_OF_4_GIB, flavour.shared) });
-    expect(ram.size).toBe(PAGES_OF_4_GIB * PAGE);
-    const program = new FramesProgram(ram, seededRandom(), { longest: 2 ** 19, alignShift: 18 });
-    program.run(400);
-    program.end();
-    const { free } = ram.meminfo();
-    expect(ram.buddyinfo()[Math.floor(Math.log2(free))]).toBe(1);
-    expect(ram.takeFrames(free + 1)).toBe(0);
-    const all = ram.takeFrames(free);
-    expect(all + free * FRAME).toBe(2 ** 32);
-    expect([ram.takeFrames(1), ram.giveFrames(all), ram.meminfo().free]).toEqual([0, true, free]);
+describe("frames", () => {
+  test("are taken lowest first, and a gap is filled by what fits", () => {
+    const { hot } = new Arena({ frames: 200 });
+    const first = hot.takeFrames(1, 1);
+    const [second, third, fourth] = [hot.takeFrames(3, 1), hot.takeFrames(2, 1), hot.takeFrames(1, 1)];
+    expect([second, third, fourth]).toEqual([1, 4, 6].map((frames) => first + frames * FRAME_SIZE));
+    expect([hot.giveFrames(second), hot.giveFrames(first)]).toEqual([0, 0]);
+    expect(hot.takeFrames(5, 1)).toBe(fourth + FRAME_SIZE);
+    expect(hot.takeFrames(4, 1)).toBe(first);
+    expect(hot.checkArena()).toBe(0);
+  });
+
+  test.each([1, 2, 31, 32, 33, 63, 64, 65, 100, 1023, 1024, 1025, 2047, 2048, 2049, 3000])(
+    "runs of %s are taken side by side and given back",
+    (length) => {
+      const arena = new Arena({ frames: 9000 });
+      const { hot } = arena;
+      const free = arena.control(layout.FREE);
+      const runs: number[] = [];
+      for (let run = hot.takeFrames(length, 1); run !== 0; run = hot.takeFrames(length, 1)) runs.push(run);
+      expect(runs.length).toBe(Math.floor(free / length));
+      expect(runs).toEqual(runs.map((_, index) => (runs[0] as number) + index * length * FRAME_SIZE));
+      expect(arena.control(layout.TAKEN)).toBe(runs.length * length);
+      expect(hot.checkArena()).toBe(0);
+      for (const run of [...runs.filter((_, index) => index % 2), ...runs.filter((_, index) => index % 2 === 0)]) {
+        expect([hot.lengthAt(run), hot.giveFrames(run)]).toEqual([length, 0]);
+      }
+      expect([arena.control(layout.FREE), hot.checkArena(), hot.takeFrames(free, 1)]).toEqual([free, 0, runs[0]]);
+    },
+  );
+
+  test.each([0, 12])("are aligned by their address, in an arena that begins %s frames behind a multiple", (behind) => {
+    const { hot } = new Arena({ frames: 3000, base: (1024 + behind) * FRAME_SIZE });
+    for (let shift = 0; shift < 10; shift++) {
+      const run = hot.takeFrames(3, 1 << shift);
+      expect(run % (FRAME_SIZE << shift)).toBe(0);
+      expect(hot.checkArena()).toBe(0);
+    }
+    expect([hot.takeFrames(1, 1024), hot.takeFrames(1, 2048)]).toEqual([3072 * FRAME_SIZE, 0]);
+  });
+
+  test("are refused when too many, or at too wide an alignment", () => {
+    const arena = new Arena({ frames: 100 });
+    const { hot } = arena;
+    const free = arena.control(layout.FREE);
+    expect([hot.takeFrames(free + 1, 1), hot.takeFrames(101, 1), hot.takeFrames(0xffffffff, 1)]).toEqual([0, 0, 0]);
+    expect([hot.takeFrames(1, 128), hot.takeFrames(1, 2 ** 18)]).toEqual([0, 0]);
+    expect(hot.takeFrames(free, 1)).not.toBe(0);
+    expect(hot.takeFrames(1, 1)).toBe(0);
+  });
+
+  test("that are kept back are nobody's", () => {
+    const arena = new Arena({ frames: 100 });
+    const { hot } = arena;
+    const free = arena.control(layout.FREE);
+    arena.write(arena.controlAddress, 10, layout.KEEP);
+    expect(hot.takeFrames(free - 9, 1)).toBe(0);
+    const run = hot.takeFrames(free - 10, 1);
+    expect([run !== 0, hot.takeFrames(1, 1), hot.malloc(10), hot.malloc(10_000)]).toEqual([true, 0, 0, 0]);
+    arena.write(arena.controlAddress, 0, layout.KEEP);
+    expect([hot.takeFrames(10, 1) !== 0, hot.checkArena()]).toEqual([true, 0]);
+  });
+
+  test("are counted by the lengths of free runs", () => {
+    const arena = new Arena({ frames: 2200 });
+    const { hot } = arena;
+    const taken = Array.from({ length: 300 }, () => hot.takeFrames(1, 1));
+    const rest = hot.takeFrames(arena.control(layout.FREE), 1);
+    const orders = () => Array.from({ length: 12 }, (_, order) => hot.freeRuns(order));
+    expect(orders()).toEqual(new Array(12).fill(0));
+    for (const index of [0, 10, 11, 20, 21, 22, 30, 31, 32, 33, ...Array.from({ length: 40 }, (_, i) => 100 + i)]) {
+      hot.giveFrames(taken[index] as number);
+    }
+    expect(orders()).toEqual([1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    hot.giveFrames(rest);
+    expect(orders()[10]).toBe(1);
+  });
+
+  test("are first fit in random programs, in one section, in several, and growing", () => {
+    for (const options of [{ size: MIB }, { size: 9 * MIB }, { size: 150 * MIB }, { maximum: 20 * MIB }]) {
+      const ram = createRamSync({ engine: "ts", ...options });
+      const program = new FramesProgram(ram, seededRandom(), { longest: 400, alignShift: 9 });
+      program.run(300);
+      expect(ram.validate()).toEqual({ ok: true, problems: [] });
+      program.end();
+    }
+  });
+});
+
+describe("growth", () => {
+  test("is by a 64th of the arena, or by what is needed", () => {
+    const arena = new Arena({ frames: 640, maximum: 100_000 });
+    const { hot } = arena;
+    hot.takeFrames(arena.control(layout.FREE), 1);
+    hot.takeFrames(1, 1);
+    // a 64th are 10 frames: a page of 16 is the least
+    expect([arena.control(layout.FRAMES), arena.control(layout.GROWTHS)]).toEqual([656, 1]);
+    hot.takeFrames(100, 1);
+    expect(arena.control(layout.FRAMES)).toBe(656 + 96);
+    const large = new Arena({ frames: 64 * 64 * 16, maximum: 100_000 });
+    large.hot.takeFrames(large.control(layout.FREE), 1);
+    large.hot.takeFrames(1, 1);
+    expect(large.control(layout.FRAMES)).toBe(64 * 64 * 16 + 64 * 16);
+    expect(large.hot.checkArena()).toBe(0);
+  });
+
+  test("brings tables with every section, inside it or before a long run", () => {
+    const arena = new Arena({ frames: 1000, maximum: 40_000 });
+    const { hot } = arena;
+    for (let frames = 0; frames < 3000; frames += 50) expect(hot.takeFrames(50, 1)).not.toBe(0);
+    expect(hot.takeFrames(1500, 1)).not.toBe(0);
+    expect(hot.takeFrames(5000, 1)).not.toBe(0);
+    expect(arena.control(layout.META)).toBeGreaterThanOrEqual(tableFrames(arena.control(layout.FRAMES)));
+    expect(hot.checkArena()).toBe(0);
+  });
+
+  test("stops at the maximum", () => {
+    const arena = new Arena({ frames: 64, maximum: 192 });
+    const { hot } = arena;
+    while (hot.takeFrames(1, 1) !== 0);
+    expect([arena.control(layout.FRAMES), arena.control(layout.FREE), hot.takeFrames(1, 1)]).toEqual([192, 0, 0]);
+    expect([hot.takeFrames(193, 1), hot.takeFrames(1, 256), hot.checkArena()]).toEqual([0, 0, 0]);
   });
 });
