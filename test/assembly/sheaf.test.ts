@@ -130,18 +130,141 @@ describe("reclaim", () => {
     expect(hot.checkArena()).toBe(0);
   });
 
-  test("comes by itself when much has been given back", () => {
-    const arena = new Arena({ frames: 4000 });
+  test.each([
+    // frames in use at the peak, frames given back, whether the sheaves are emptied by the next free that fills one
+    [200, 60, false],
+    [200, 67, true],
+    [240, 67, true],
+    [400, 97, false],
+    [400, 103, true],
+    [1000, 200, false],
+    [1000, 900, true],
+  ])("comes by itself when of %s frames %s were given back: %s", (peak, given, empties) => {
+    const { arena, cache, sheaf } = open(64, 3000);
     const { hot } = arena;
-    const caches = Array.from({ length: 20 }, (_, index) => hot.cacheCreate(500 + index, 8));
-    const objects = caches.map((cache) => arena.take(cache, 300));
-    for (const [index, cache] of caches.entries()) {
-      for (const object of objects[index] as number[]) expect(hot.cacheFree(cache, object)).toBe(layout.OK);
-    }
-    const sheaved = caches.reduce((sum, cache) => sum + arena.cache(cache).sheaved, 0);
-    expect(sheaved).toBeLessThan(20 * 3 * (arena.cache(caches[0] as number).sheaf + 1));
-    expect(arena.control(layout.SLABS)).toBeLessThan(200);
+    const used = () => arena.control(layout.SLABS) + arena.control(layout.TAKEN);
+    const last = hot.cacheCreate(64, 8);
+    const objects = arena.take(last, 2 * sheaf);
+    for (const object of arena.take(cache, 4 * sheaf)) hot.cacheFree(cache, object);
+    const run = hot.takeFrames(given, 1);
+    hot.takeFrames(peak - used(), 1);
+    expect([used(), arena.control(layout.PEAK)]).toEqual([peak, peak]);
+    expect(hot.giveFrames(run)).toBe(layout.OK);
+    for (const object of objects) expect(hot.cacheFree(last, object)).toBe(layout.OK);
+    expect(arena.cache(cache).sheaved === 0).toBe(empties);
+    // the next fall counts from here
+    if (empties) expect(arena.control(layout.PEAK)).toBeLessThanOrEqual(peak - given + 2);
+    else expect(arena.control(layout.PEAK)).toBe(peak);
     expect(hot.checkArena()).toBe(0);
+  });
+
+  test("comes by itself when objects are freed that much hung on", () => {
+    const { arena, cache } = open(2000, 3000);
+    const { hot } = arena;
+    const objects = arena.take(cache, 1000);
+    const peak = arena.control(layout.SLABS);
+    for (const object of objects) expect(hot.cacheFree(cache, object)).toBe(layout.OK);
+    expect(arena.control(layout.PEAK)).toBeLessThan(peak);
+    expect(hot.checkArena()).toBe(0);
+  });
+});
+
+describe("without memory", () => {
+  /** Takes every frame there is. */
+  function fill({ hot }: Arena): number[] {
+    const frames: number[] = [];
+    for (let frame = hot.takeFrames(1, 1); frame !== 0; frame = hot.takeFrames(1, 1)) frames.push(frame);
+    return frames;
+  }
+
+  test("for a sheaf, objects go to the slabs and come from there", () => {
+    const { arena, cache } = open(64, 64);
+    const { hot } = arena;
+    const objects = arena.take(cache, 80);
+    hot.reclaim();
+    fill(arena);
+    for (const object of objects) expect(hot.cacheFree(cache, object)).toBe(layout.OK);
+    hot.reclaim();
+    expect(arena.cache(cache)).toMatchObject({ used: 0, slabs: 0 });
+    fill(arena);
+    expect([hot.cacheAlloc(cache), hot.malloc(10), hot.checkArena()]).toEqual([0, 0, 0]);
+  });
+
+  test("for a spare sheaf, the full main one is emptied into the slabs", () => {
+    const arena = new Arena({ frames: 256 });
+    const { hot } = arena;
+    const cache = hot.cacheCreate(64, 8);
+    const { sheaf } = arena.cache(cache);
+    const others = Array.from({ length: 90 }, () => hot.cacheCreate(64, 8));
+    const [one = 0, ...objects] = arena.take(cache, 2 * sheaf + 1);
+    const left = others.map((other) => arena.take(other, 2)[0] as number);
+    hot.reclaim();
+    fill(arena);
+    // the first frees bring a frame for sheaves: the others' sheaves use it up
+    for (const [index, other] of others.entries()) hot.cacheFree(other, left[index] as number);
+    for (const object of objects) expect(hot.cacheFree(cache, object)).toBe(layout.OK);
+    const { sheaved } = arena.cache(cache);
+    expect(sheaved).toBeLessThanOrEqual(2 * sheaf);
+    expect(hot.checkArena()).toBe(0);
+    expect(hot.cacheFree(cache, one)).toBe(layout.OK);
+    hot.reclaim();
+    expect([arena.cache(cache).used, hot.checkArena()]).toEqual([0, 0]);
+  });
+
+  test("for a record there is no cache", () => {
+    const arena = new Arena({ frames: 64 });
+    const { hot } = arena;
+    const frames = fill(arena);
+    const caches = arena.records();
+    expect([hot.cacheCreate(64, 8), arena.records()]).toEqual([0, caches]);
+    hot.giveFrames(frames[0] as number);
+    expect(hot.cacheCreate(64, 8)).not.toBe(0);
+    expect(hot.checkArena()).toBe(0);
+  });
+});
+
+describe("records", () => {
+  test("are given back when their cache is destroyed", () => {
+    const arena = new Arena({ frames: 64 });
+    const { hot } = arena;
+    const records = arena.control(layout.RECORDS);
+    const caches = Array.from({ length: 40 }, () => hot.cacheCreate(64, 8));
+    expect(arena.cache(records)).toMatchObject({ used: 40, slabs: 2 });
+    for (const cache of caches) expect(hot.cacheDestroy(cache)).toBe(0);
+    expect(arena.cache(records)).toMatchObject({ used: 0, slabs: 0 });
+    expect(arena.control(layout.MISUSES)).toBe(0);
+  });
+});
+
+describe("several cpus", () => {
+  test("have a head each, and what lies in all of them is counted", () => {
+    const arena = new Arena({ frames: 512, cpus: 3 });
+    const { hot } = arena;
+    const cache = hot.cacheCreate(16, 8);
+    const { sheaf } = arena.cache(cache);
+    const heads = [0, 1, 2].map((cpu) => cache + layout.HEAD + cpu * layout.HEAD_STRIDE);
+    const objects = heads.map((head, cpu) => {
+      hot.bind(arena.base, cpu);
+      expect(arena.word(head, layout.TOP)).toBe(head + layout.ZERO);
+      const [object = 0] = arena.take(cache, 1);
+      expect(arena.word(head, layout.TOP)).not.toBe(head + layout.ZERO);
+      return object;
+    });
+    expect(arena.cache(cache)).toMatchObject({ used: 3 * sheaf, sheaved: 3 * (sheaf - 1) });
+    expect(hot.checkArena()).toBe(0);
+    for (const [cpu, object] of objects.entries()) {
+      hot.bind(arena.base, 2 - cpu);
+      expect(hot.cacheFree(cache, object)).toBe(layout.OK);
+    }
+    expect(arena.cache(cache).sheaved).toBe(3 * sheaf);
+    hot.bind(arena.base, 1);
+    hot.flush(cache);
+    expect(arena.cache(cache)).toMatchObject({ used: 2 * sheaf, sheaved: 2 * sheaf });
+    for (const cpu of [0, 2]) {
+      hot.bind(arena.base, cpu);
+      hot.flush(cache);
+    }
+    expect([arena.cache(cache).used, arena.cache(cache).slabs, hot.checkArena()]).toEqual([0, 0, 0]);
   });
 });
 
@@ -182,6 +305,19 @@ describe("mistakes", () => {
     for (const object of objects) expect(hot.cacheFree(cache, object)).toBe(layout.OK);
     hot.flush(cache);
     expect([arena.cache(cache).used, arena.cache(cache).slabs]).toEqual([0, 0]);
+  });
+
+  test("are told at once when the sheaf is full", () => {
+    const { arena, cache, sheaf } = open(64);
+    const { hot } = arena;
+    const objects = arena.take(cache, 2 * sheaf);
+    for (const object of objects.slice(sheaf)) hot.cacheFree(cache, object);
+    const [first = 0] = objects;
+    expect([hot.cacheFree(cache, first + 4), hot.cacheFree(cache, (first & -4096) + 4032)]).toEqual([
+      layout.BAD_INTERIOR,
+      layout.BAD_FREE,
+    ]);
+    expect([arena.control(layout.MISUSES), hot.checkArena(), arena.cache(cache).sheaved]).toEqual([0, 0, sheaf]);
   });
 
   test("noted for the C name free, which answers nothing", () => {
