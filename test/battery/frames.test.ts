@@ -7,7 +7,7 @@ import { FramesProgram } from "../support/frames-program.js";
 import { FRAME, MIB, memoryOf, NAMED_FLAVOURS, PAGE, PAGES_OF_4_GIB } from "../support/rams.js";
 import { seededRandom } from "../support/seed.js";
 
-const STEPS = 1500;
+const STEPS = 800;
 
 describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
   test.each<[string, () => Ram]>([
@@ -39,7 +39,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
   test("many short runs are taken and given in 64 MiB, and the counts stay exact", () => {
     const ram = createRamSync({ ...flavour, size: 64 * MIB });
     const program = new FramesProgram(ram, seededRandom(), { longest: 12, alignShift: 3 });
-    program.run(6000);
+    program.run(3000);
     expect(ram.validate()).toEqual({ ok: true, problems: [] });
     program.end();
   });
@@ -87,7 +87,7 @@ describe("4 GiB, the whole of a memory", () => {
     const ram = createRamSync({ ...flavour, memory: memoryOf(PAGES_OF_4_GIB, flavour.shared) });
     expect(ram.size).toBe(PAGES_OF_4_GIB * PAGE);
     const program = new FramesProgram(ram, seededRandom(), { longest: 2 ** 19, alignShift: 18 });
-    program.run(400);
+    program.run(250);
     program.end();
     const { free } = ram.meminfo();
     expect(ram.buddyinfo()[Math.floor(Math.log2(free))]).toBe(1);

@@ -13,7 +13,7 @@ import { FLAVOURS, type Flavour, FRAME, HOMES, MIB, memoryOf, named, nameOf, PAG
 import { seededRandom } from "../support/seed.js";
 
 const NAMES = FLAVOURS.map(nameOf);
-const STEPS = 200_000;
+const STEPS = 150_000;
 const CHECKS = 40;
 
 describe("random programs leave the same bytes", () => {

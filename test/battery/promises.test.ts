@@ -7,8 +7,8 @@ import { HOMES, NAMED_FLAVOURS, named } from "../support/rams.js";
 import { seededRandom } from "../support/seed.js";
 import { FEW_WAYS, WAYS } from "../support/ways.js";
 
-const STEPS = 800;
-const STEPS_TOGETHER = 5000;
+const STEPS = 600;
+const STEPS_TOGETHER = 4000;
 const FRAMES_TO_FILL = 12;
 
 describe.each(named(HOMES))("in %s", (home, { open }) => {

@@ -45,7 +45,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     const ram = open(options());
     const guest = guestOf(ram);
     for (let round = 0; round < 4; round++) {
-      expect(guest.run(2000, 20_000, SEED + round, 1 << (5 + 2 * round))).toBe(0);
+      expect(guest.run(1000, 8000, SEED + round, 1 << (5 + 2 * round))).toBe(0);
       expect(ram.validate()).toEqual({ ok: true, problems: [] });
     }
     checkEmpty(ram);
@@ -57,7 +57,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     const cache = ram.createCache("between", { size: 40 });
     ram.shrink();
     const before = ram.meminfo().slabs;
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 8; round++) {
       const blocks = Array.from({ length: 100 }, (___, index) =>
         index % 3 ? ram.kmalloc(1 + 31 * index) : cache.alloc(),
       );
