@@ -488,12 +488,12 @@ export class Ram extends Contents {
     return Object.fromEntries(entries) as MallocImports;
   }
 
-  /** A C name of the TypeScript engine, with fresh views. */
-  #guard(name: (typeof MALLOC_NAMES)[number]): (...numbers: number[]) => number {
-    return (...numbers) => {
+  /** A C name of the TypeScript engine, with fresh views. None takes more than three numbers: an array of them would be garbage. */
+  #guard(name: (typeof MALLOC_NAMES)[number]): (a: number, b: number, c: number) => number {
+    return (a, b, c) => {
       this[ENTER]();
-      const call = this.#engine.core[name] as (...numbers: number[]) => number | undefined;
-      const result = call(...numbers.map((number) => number >>> 0)) ?? 0;
+      const call = this.#engine.core[name] as (a: number, b: number, c: number) => number | undefined;
+      const result = call(a >>> 0, b >>> 0, c >>> 0) ?? 0;
       this.#leave();
       return result;
     };
