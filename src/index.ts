@@ -17,6 +17,7 @@ import type { Ram } from "./ram.js";
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
 export type { ViewConstructor } from "./contents.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
+export { Gfp } from "./gfp.js";
 export type { LinearMemory } from "./memory.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
 export type { RamOptions } from "./options.js";
