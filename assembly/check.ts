@@ -4,12 +4,26 @@
  *   uses     heap, layout, page, slab, sheaf
  *   used by  hot (for `ram.validate()` and the tests)
  *
- * Reads only. Every loop is bounded by the arena's frames or a slab's capacity, whatever the tables say.
+ * Reads only, and comes to an end whatever the tables say. No word of the arena is believed to be a bound:
+ *
+ *   frames         FRAMES, but no more than MAXIMUM and than the memory has
+ *   free objects   what the slab's STATE can count
+ *   partial slabs  COUNT, but no more than there are frames
+ *   records        what the frames can hold
+ *   sheaves        BARN_COUNT, but no more than the frames can hold
+ *   heads          CPUS, if the length of a record agrees
+ *
+ * Without a section's tables (P6) nothing further is looked at. Of the list of caches (S6) that part is looked at which leads from
+ * record to record; none if it does not end.
  */
-import { load32, multiply } from "./heap";
+import { divide, load32, memoryPages, multiply } from "./heap";
 import {
+  arena,
+  BARN,
+  BARN_COUNT,
   BROKEN_BITMAP,
   BROKEN_BOUND,
+  BROKEN_CACHES,
   BROKEN_CHAIN,
   BROKEN_COUNT,
   BROKEN_FREE,
@@ -18,14 +32,25 @@ import {
   BROKEN_SLAB,
   BROKEN_SUM,
   BROKEN_SUMMARY,
+  BROKEN_TABLES,
+  CACHE_USER,
   CACHES,
   CEILING,
   COUNT,
+  CPUS,
   control,
+  DIRECTORY,
+  FRAME_MASK,
+  FRAME_SHIFT,
+  FRAME_SIZE,
   FRAMES,
   FREE,
+  HEAD_STRIDE,
   HOLES,
   headOf,
+  INFO,
+  INFO_SECTIONS_SHIFT,
+  KIND,
   KIND_BODY,
   KIND_FRAMES,
   KIND_INTERNAL,
@@ -36,14 +61,22 @@ import {
   KIND_SLAB,
   LAST,
   LENGTH,
+  MAXIMUM,
   META,
   NEXT,
+  OK,
   OLDER,
   OWNER,
+  PAGE_FRAMES,
   PARTIAL,
   PREV,
+  RECORD_SHIFT,
+  RECORDS,
   RUNS,
+  SECTION_MASK,
+  SECTION_SHIFT,
   SHEAF,
+  SHEAF_BYTES,
   SHORTS,
   SLAB,
   SLABS,
@@ -52,22 +85,74 @@ import {
   SPARED,
   STATE,
   STATE_SHORT,
+  TABLE_FRAMES,
   TAKEN,
   TOP,
   USED,
   ZERO,
 } from "./layout";
 import { addressOf, boundsHold, descriptorOf, frameOf, isFree, summariesHold } from "./page";
-import { sheaved } from "./sheaf";
-import { capacityOf, firstOf, freshOf, inUseOf, ownerFor, slabFrames } from "./slab";
+import { recordBytes, sheaved } from "./sheaf";
+import { capacityOf, checkObject, firstOf, freshOf, inUseOf, ownerFor, slabFrames } from "./slab";
 
-/** Frames of the arena, and the answer so far. One walk at a time. */
+/** First frame of the records that every arena has. They lie side by side up to the end of the first run of tables. */
+const OWN_FRAME: u32 = (DIRECTORY >>> FRAME_SHIFT) + 1;
+/** Most records, sheaves and heads that a frame holds. */
+const RECORDS_PER_FRAME: u32 = FRAME_SIZE >>> RECORD_SHIFT;
+const SHEAVES_PER_FRAME: u32 = FRAME_SIZE / SHEAF_BYTES;
+const HEADS_PER_FRAME: u32 = FRAME_SIZE / HEAD_STRIDE;
+
+/** Frames of the arena, bytes of a cache record, and the answer so far. One walk at a time. */
 let frames: u32 = 0;
+let recordLength: u32 = 0;
 let broken: u32 = 0;
 
 function demand(holds: bool, invariant: u32): void {
   if (!holds) broken |= invariant;
 }
+
+function least(a: u32, b: u32): u32 {
+  return a < b ? a : b;
+}
+
+/** Whether `address` lies in the arena: what does not is not read. */
+function isInside(address: u32): bool {
+  return frameOf(address) < frames;
+}
+
+/** Address of a frame, as it stands in memory: in JavaScript `addressOf` may answer it as a signed number. */
+function placeOf(frame: u32): u32 {
+  return addressOf(frame) >>> 0;
+}
+
+// the tables
+
+/** Frames that the arena says it has, as far as it may have them and there is memory for them. P5 */
+function checkLength(): u32 {
+  const said = load32(control, FRAMES);
+  const memory = memoryPages() * PAGE_FRAMES - (arena >>> FRAME_SHIFT);
+  const real = least(said, least(load32(control, MAXIMUM), memory));
+  demand(real == said, BROKEN_SUM);
+  return real;
+}
+
+/** Whether `length` frames behind the records begin at `address`. */
+function isTable(address: u32, length: u32): bool {
+  const frame = frameOf(address);
+  return (address & FRAME_MASK) == 0 && frame > OWN_FRAME && frame < frames && length <= frames - frame;
+}
+
+/** Whether all sections have their tables inside the arena. P6 */
+function tablesHold(): bool {
+  const sections = (frames + SECTION_MASK) >>> SECTION_SHIFT;
+  for (let section: u32 = 0; section < sections; section++) {
+    if (!isTable(load32(arena + (section << 2), DIRECTORY), TABLE_FRAMES)) return false;
+    if (!isTable(load32(control + ((section >>> INFO_SECTIONS_SHIFT) << 2), INFO), 1)) return false;
+  }
+  return sections != 0;
+}
+
+// the frames
 
 /** Whether the frames after `frame` up to `end` belong to the run that begins there: not free, and without an owner. */
 function isBody(frame: u32, end: u32): bool {
@@ -93,7 +178,9 @@ function checkChain(cache: u32, slab: u32, state: u32): void {
   let left = fresh - inUseOf(state);
   let first = firstOf(state);
   while (left != 0 && first != 0 && first <= fresh) {
-    first = load32(slab + multiply(first - 1, slot), 0);
+    const object = slab + multiply(first - 1, slot);
+    if (!isInside(object)) break;
+    first = load32(object, 0);
     left--;
   }
   demand(left == 0 && first == 0, BROKEN_CHAIN);
@@ -102,19 +189,23 @@ function checkChain(cache: u32, slab: u32, state: u32): void {
 /** Checks the slab whose first frame is `frame`. S1 S4 @returns the frame after it */
 function checkSlab(frame: u32, owner: u32): u32 {
   const cache = (owner & ~KIND_MASK) >>> 0;
+  if (!isInside(cache)) {
+    demand(false, BROKEN_SLAB);
+    return frame + 1;
+  }
   const state = load32(descriptorOf(frame), STATE);
   const end = frame + slabFrames(cache, state);
   const inUse = inUseOf(state);
   demand(
-    end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state),
+    end > frame && end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state),
     BROKEN_SLAB,
   );
   for (let at = frame + 1; at < end && at < frames; at++) {
     const body = descriptorOf(at);
-    const named = load32(body, OWNER) == owner + KIND_BODY && load32(body, SLAB) == addressOf(frame);
+    const named = load32(body, OWNER) == owner + KIND_BODY && load32(body, SLAB) == placeOf(frame);
     demand(named && !isFree(at), BROKEN_SLAB);
   }
-  if ((broken & BROKEN_SLAB) == 0) checkChain(cache, addressOf(frame), state);
+  if ((broken & BROKEN_SLAB) == 0) checkChain(cache, placeOf(frame), state);
   return end > frame ? end : frame + 1;
 }
 
@@ -154,12 +245,15 @@ function checkFrames(): void {
   demand(free + slabs + runs + taken + meta + load32(control, HOLES) == frames, BROKEN_SUM);
 }
 
+// the caches
+
 /** Walks a cache's list of partial slabs. S2 @returns their number */
-function checkPartial(cache: u32): void {
-  let steps = load32(cache, COUNT);
+function checkPartial(cache: u32): u32 {
+  const most = least(load32(cache, COUNT), frames);
+  let slabs: u32 = 0;
   let previous: u32 = 0;
   let slab = load32(cache, PARTIAL);
-  for (; slab != 0 && steps != 0; steps--) {
+  for (; slab != 0 && slabs < most && isInside(slab); slabs++) {
     const descriptor = descriptorOf(frameOf(slab));
     const state = load32(descriptor, STATE);
     const inUse = inUseOf(state);
@@ -169,6 +263,7 @@ function checkPartial(cache: u32): void {
     slab = load32(descriptor, NEXT);
   }
   demand(slab == 0 && load32(cache, LAST) == previous, BROKEN_PARTIAL);
+  return slabs;
 }
 
 /** Checks a cache's sheaves of this cpu against its counters. F1 F2 F3 */
@@ -178,13 +273,22 @@ function checkSheaves(cache: u32): void {
   const main = load32(head, CEILING) - (sheaf << 2);
   const objects = (load32(head, TOP) - main) >>> 2;
   const none = load32(head, CEILING) == head + ZERO && load32(head, TOP) == head + ZERO;
-  demand(load32(head, ZERO) == 0 && (none || (objects <= sheaf && load32(main, 0) == 0)), BROKEN_SHEAF);
+  const some = objects <= sheaf && isInside(main) && load32(main, 0) == 0;
+  demand(load32(head, ZERO) == 0 && (none || some), BROKEN_SHEAF);
   demand(load32(head, SPARED) == 0 || (load32(head, SPARE) != 0 && load32(head, SPARED) == sheaf), BROKEN_SHEAF);
   demand(sheaved(cache) <= load32(cache, USED), BROKEN_SHEAF);
 }
 
-/** Sums over all frames what the slabs of `cache` hold. S3 */
-function checkCounts(cache: u32): void {
+/** Walks the full sheaves of a cache's barn. F2 */
+function checkBarn(cache: u32): void {
+  let left = least(load32(cache, BARN_COUNT), frames * SHEAVES_PER_FRAME);
+  let sheaf = load32(cache, BARN);
+  for (; left != 0 && sheaf != 0 && isInside(sheaf); left--) sheaf = load32(sheaf, 0);
+  demand(left == 0 && sheaf == 0, BROKEN_SHEAF);
+}
+
+/** Sums over all frames what the slabs of `cache` hold, `listed` of them on its list. S2 S3 */
+function checkCounts(cache: u32, listed: u32): void {
   let slabs: u32 = 0;
   let used: u32 = 0;
   let partial: u32 = 0;
@@ -200,27 +304,80 @@ function checkCounts(cache: u32): void {
     if (inUseOf(state) < capacityOf(cache, state)) partial++;
   }
   demand(slabs == load32(cache, COUNT) && used == load32(cache, USED) && shorts == load32(cache, SHORTS), BROKEN_COUNT);
-  demand(partial == listed(cache), BROKEN_PARTIAL);
+  demand(partial == listed, BROKEN_PARTIAL);
 }
 
-/** Slabs on the partial list, at most COUNT. */
-function listed(cache: u32): u32 {
-  let slabs: u32 = 0;
-  let slab = load32(cache, PARTIAL);
-  for (; slab != 0 && slabs <= load32(cache, COUNT); slabs++) slab = load32(descriptorOf(frameOf(slab)), NEXT);
-  return slabs;
+// the list of caches
+
+/** Bytes of a record for as many cpus as there are said to be; 0 when the cache that records come from says otherwise. */
+function lengthOfRecord(): u32 {
+  const cpus = load32(control, CPUS);
+  if (cpus == 0 || cpus > frames * HEADS_PER_FRAME) return 0;
+  const bytes = (recordBytes(cpus) + KIND_MASK) & ~KIND_MASK;
+  const records = load32(control, RECORDS);
+  return records == placeOf(OWN_FRAME) + bytes && load32(records, SLOT) == bytes ? bytes : 0;
+}
+
+/** Number of the records that every arena has. */
+function ownRecords(): u32 {
+  const end = least(load32(descriptorOf(0), LENGTH), frames);
+  let number: u32 = 0;
+  let record = placeOf(OWN_FRAME);
+  for (; frameOf(record + recordLength - 1) < end && load32(record, KIND) != 0; record += recordLength) number++;
+  return number;
+}
+
+/** Whether one of the `own` records that every arena has begins at `address`. */
+function isOwnRecord(address: u32, own: u32): bool {
+  const offset = (address - placeOf(OWN_FRAME)) >>> 0;
+  const index = divide(offset, recordLength);
+  return index < own && multiply(index, recordLength) == offset;
+}
+
+/** Whether the record of a user's cache begins at `address`, and is not destroyed. */
+function isUsersRecord(address: u32): bool {
+  if (!isInside(address)) return false;
+  const records = load32(control, RECORDS);
+  const owner = load32(descriptorOf(frameOf(address)), OWNER);
+  if ((owner & ~KIND_BODY) >>> 0 != ownerFor(records)) return false;
+  return checkObject(records, address, false) == OK && load32(address, KIND) == CACHE_USER;
+}
+
+/**
+ * Checks that the list of caches ends, and that it holds the arena's own records and as many of the users' as are in use: since it
+ * ends, each is on it once. S6
+ *
+ * @returns caches, the newest first, that may be looked at: 0 when the list does not end
+ */
+function checkList(): u32 {
+  recordLength = lengthOfRecord();
+  const own: u32 = recordLength != 0 ? ownRecords() : 0;
+  const most = own != 0 ? frames * RECORDS_PER_FRAME : 0;
+  let listed: u32 = 0;
+  let cache = load32(control, CACHES);
+  for (; listed < most && (isOwnRecord(cache, own) || isUsersRecord(cache)); listed++) cache = load32(cache, OLDER);
+  demand(own != 0 && cache == 0 && listed == own + load32(load32(control, RECORDS), USED), BROKEN_CACHES);
+  return listed < most ? listed : 0;
+}
+
+/** Checks the caches of the list. S2 S3 F1 F2 F3 */
+function checkCaches(): void {
+  let cache = load32(control, CACHES);
+  for (let left = checkList(); left != 0; left--) {
+    checkCounts(cache, checkPartial(cache));
+    checkSheaves(cache);
+    checkBarn(cache);
+    cache = load32(cache, OLDER);
+  }
 }
 
 /** Checks every invariant. @returns the BROKEN_ bits of those that do not hold, 0 if all do */
 export function checkArena(): u32 {
-  frames = load32(control, FRAMES);
   broken = 0;
+  frames = checkLength();
+  if (!tablesHold()) return broken | BROKEN_TABLES;
   demand(summariesHold(), BROKEN_SUMMARY);
   checkFrames();
-  for (let cache = load32(control, CACHES); cache != 0; cache = load32(cache, OLDER)) {
-    checkCounts(cache);
-    checkPartial(cache);
-    checkSheaves(cache);
-  }
+  checkCaches();
   return broken;
 }

@@ -290,6 +290,8 @@ export const BROKEN_PARTIAL: u32 = 64;
 export const BROKEN_COUNT: u32 = 128;
 export const BROKEN_CHAIN: u32 = 256;
 export const BROKEN_SHEAF: u32 = 512;
+export const BROKEN_CACHES: u32 = 1024;
+export const BROKEN_TABLES: u32 = 2048;
 
 /** "No such frame." */
 export const NONE: u32 = 0xffffffff;

@@ -8,6 +8,7 @@ import type { CacheStats } from "./cache.js";
 import {
   BROKEN_BITMAP,
   BROKEN_BOUND,
+  BROKEN_CACHES,
   BROKEN_CHAIN,
   BROKEN_COUNT,
   BROKEN_FREE,
@@ -16,6 +17,7 @@ import {
   BROKEN_SLAB,
   BROKEN_SUM,
   BROKEN_SUMMARY,
+  BROKEN_TABLES,
 } from "./generated/layout.js";
 
 /** The arena's frames and what they are used for. All but the bytes are frames of 4 KiB; the uses add up to `frames`. */
@@ -77,10 +79,12 @@ const PROBLEMS: readonly [number, string][] = [
   [BROKEN_FREE, "P3: the counter of free frames is wrong"],
   [BROKEN_BOUND, "P4: a free run is longer than the bound on it"],
   [BROKEN_SUM, "P5: the counters of frames do not add up"],
+  [BROKEN_TABLES, "P6: a section of the arena lacks its tables; nothing further was checked"],
   [BROKEN_SLAB, "S1, S4: a slab's descriptors contradict its cache"],
   [BROKEN_PARTIAL, "S2: a list of partial slabs is wrong"],
   [BROKEN_COUNT, "S3: a cache's counters do not match its slabs"],
   [BROKEN_CHAIN, "S5: a slab's free list was overwritten"],
+  [BROKEN_CACHES, "S6: the list of caches does not hold every record once"],
   [BROKEN_SHEAF, "F1 to F3: a sheaf is out of bounds"],
 ];
 

@@ -4,6 +4,8 @@
 import { describe, expect, test } from "vitest";
 import * as layout from "../../src/generated/layout.js";
 import { Arena } from "../support/hot.js";
+import { between, oneOf, type Random } from "../support/random.js";
+import { seededRandom } from "../support/seed.js";
 
 /** An arena with something of every kind in it. */
 class Scene {
@@ -15,6 +17,8 @@ class Scene {
   readonly run: number;
   readonly frames: number;
   readonly free: number;
+  /** The record of a cache that was destroyed. */
+  readonly gone: number;
 
   constructor() {
     const { arena } = this;
@@ -31,11 +35,19 @@ class Scene {
     this.frames = hot.takeFrames(3, 1);
     this.free = hot.takeFrames(1, 1);
     hot.giveFrames(this.free);
+    this.gone = hot.cacheCreate(32, 8);
+    hot.cacheDestroy(this.gone);
   }
 
   /** Adds to a word, and answers what the walk finds. */
   damage(address: number, offset: number, change: number): number {
     this.arena.write(address, (this.arena.word(address, offset) + change) >>> 0, offset);
+    return this.arena.hot.checkArena() >>> 0;
+  }
+
+  /** Writes a word, and answers what the walk finds. */
+  set(address: number, offset: number, value: number): number {
+    this.arena.write(address, value, offset);
     return this.arena.hot.checkArena() >>> 0;
   }
 
@@ -224,6 +236,102 @@ const DAMAGES: readonly [string, number, (scene: Scene) => number][] = [
   ["a head whose zero is none", layout.BROKEN_SHEAF, (s) => s.damage(s.head, layout.ZERO, 1)],
   ["a spare sheaf that is neither full nor empty", layout.BROKEN_SHEAF, (s) => s.damage(s.head, layout.SPARED, 1)],
   ["a barn with more than there is", layout.BROKEN_SHEAF, (s) => s.damage(s.cache, layout.BARN_COUNT, 100)],
+  ["a barn with one sheaf more than there is", layout.BROKEN_SHEAF, (s) => s.damage(s.cache, layout.BARN_COUNT, 1)],
+  ["a barn with less than there is", layout.BROKEN_SHEAF, (s) => s.set(s.cache, layout.BARN, s.free)],
+  [
+    "a barn that bites its tail",
+    layout.BROKEN_SHEAF,
+    (s) => {
+      s.arena.write(s.cache, s.free, layout.BARN);
+      s.arena.write(s.cache, layout.NONE, layout.BARN_COUNT);
+      return s.set(s.free, 0, s.free);
+    },
+  ],
+  [
+    "a slab of a cache that lies outside",
+    layout.BROKEN_SLAB,
+    (s) => s.set(s.arena.descriptor(s.objects[0] as number), layout.OWNER, 0xfffffc00 + layout.KIND_SLAB),
+  ],
+  ["a sheaf that lies outside", layout.BROKEN_SHEAF, (s) => s.set(s.head, layout.CEILING, 0xfffffff0)],
+  [
+    "a list of partial slabs that leads outside",
+    layout.BROKEN_PARTIAL,
+    (s) => s.set(s.arena.descriptor(s.arena.word(s.cache, layout.PARTIAL)), layout.NEXT, 0xfffff000),
+  ],
+  [
+    "a list of partial slabs that bites its tail, of a cache of no end of slabs",
+    layout.BROKEN_PARTIAL | layout.BROKEN_COUNT,
+    (s) => {
+      const slab = s.arena.word(s.cache, layout.LAST);
+      s.arena.write(s.arena.descriptor(slab), slab, layout.NEXT);
+      return s.set(s.cache, layout.COUNT, layout.NONE);
+    },
+  ],
+  ["no list of caches", layout.BROKEN_CACHES, (s) => s.set(s.arena.controlAddress, layout.CACHES, 0)],
+  [
+    "a list of caches that begins outside",
+    layout.BROKEN_CACHES,
+    (s) => s.set(s.arena.controlAddress, layout.CACHES, layout.NONE),
+  ],
+  ["a list of caches that breaks off", layout.BROKEN_CACHES, (s) => s.set(s.pairs, layout.OLDER, 0)],
+  [
+    "a list of caches that leaves one of a user out",
+    layout.BROKEN_CACHES,
+    (s) => s.set(s.pairs, layout.OLDER, s.arena.word(s.cache, layout.OLDER)),
+  ],
+  [
+    "a list of caches that leaves one of kmalloc out",
+    layout.BROKEN_CACHES,
+    (s) => s.damage(s.arena.records()[5] as number, layout.OLDER, -128),
+  ],
+  ["a list of caches that leads to a user's object", layout.BROKEN_CACHES, (s) => s.set(s.pairs, layout.OLDER, s.run)],
+  ["a list of caches that leads beside a record", layout.BROKEN_CACHES, (s) => s.damage(s.pairs, layout.OLDER, 64)],
+  [
+    "a list of caches that leads beside one of the arena's own records",
+    layout.BROKEN_CACHES,
+    (s) => s.damage(s.cache, layout.OLDER, -64),
+  ],
+  ["a list of caches that holds a destroyed one", layout.BROKEN_CACHES, (s) => s.set(s.cache, layout.OLDER, s.gone)],
+  ["a user's cache that is none", layout.BROKEN_CACHES, (s) => s.set(s.cache, layout.KIND, 0)],
+  [
+    "more users' records than are on the list",
+    layout.BROKEN_CACHES | layout.BROKEN_COUNT,
+    (s) => s.damage(s.arena.control(layout.RECORDS), layout.USED, 1),
+  ],
+  ["a cache of records elsewhere", layout.BROKEN_CACHES, (s) => s.damage(s.arena.controlAddress, layout.RECORDS, 128)],
+  ["no cpu", layout.BROKEN_CACHES, (s) => s.set(s.arena.controlAddress, layout.CPUS, 0)],
+  ["a cpu more", layout.BROKEN_CACHES, (s) => s.damage(s.arena.controlAddress, layout.CPUS, 1)],
+  // so many that the length of a record, modulo 2^32, is right
+  ["no end of cpus", layout.BROKEN_CACHES, (s) => s.damage(s.arena.controlAddress, layout.CPUS, 2 ** 26)],
+  ["no frames", layout.BROKEN_TABLES, (s) => s.set(s.arena.controlAddress, layout.FRAMES, 0)],
+  ["a frame less", layout.BROKEN_FREE, (s) => s.damage(s.arena.controlAddress, layout.FRAMES, -1)],
+  [
+    "more frames than there may be",
+    layout.BROKEN_SUM,
+    (s) => s.set(s.arena.controlAddress, layout.FRAMES, layout.NONE),
+  ],
+  [
+    "fewer frames that there may be than there are",
+    layout.BROKEN_SUM,
+    (s) => s.damage(s.arena.controlAddress, layout.MAXIMUM, -1),
+  ],
+  [
+    "more frames than there is memory",
+    layout.BROKEN_SUM,
+    (s) => {
+      s.arena.write(s.arena.controlAddress, layout.NONE, layout.MAXIMUM);
+      return s.set(s.arena.controlAddress, layout.FRAMES, 2 ** 20);
+    },
+  ],
+  ["a section without descriptors", layout.BROKEN_TABLES, (s) => s.set(s.arena.base, layout.DIRECTORY + 4, 0)],
+  ["descriptors beside their place", layout.BROKEN_TABLES, (s) => s.damage(s.arena.base, layout.DIRECTORY + 8, 16)],
+  ["descriptors outside", layout.BROKEN_TABLES, (s) => s.set(s.arena.base, layout.DIRECTORY, 0xfffff000)],
+  [
+    "descriptors that end outside",
+    layout.BROKEN_TABLES,
+    (s) => s.set(s.arena.base, layout.DIRECTORY, s.arena.base + 2997 * layout.FRAME_SIZE),
+  ],
+  ["sections without bitmaps", layout.BROKEN_TABLES, (s) => s.set(s.arena.controlAddress, layout.INFO, 0)],
 ];
 
 describe("the walk sees", () => {
@@ -233,15 +341,10 @@ describe("the walk sees", () => {
 });
 
 test("the walk comes to an end whatever single word of the tables is wrong", () => {
-  const scene = new Scene();
-  const { arena } = scene;
+  const { arena } = new Scene();
   const tables = arena.control(layout.META) * layout.FRAME_SIZE;
-  const vital = new Set([layout.FRAMES, layout.CACHES, layout.CPUS].map((offset) => arena.controlAddress + offset));
-  const links = new Set(arena.records().map((record) => record + layout.OLDER));
   let seen = 0;
   for (let address = layout.CONTROL; address < tables; address += 4 * 37) {
-    if (vital.has(address) || links.has(address) || (address >= layout.DIRECTORY && address < layout.DIRECTORY + 4096))
-      continue;
     const before = arena.word(address);
     for (const value of [0xffffffff, 0, before + 1]) {
       arena.write(address, value);
@@ -251,4 +354,97 @@ test("the walk comes to an end whatever single word of the tables is wrong", () 
   }
   expect(arena.hot.checkArena()).toBe(0);
   expect(seen).toBeGreaterThan(0);
+});
+
+describe("a list of caches that runs in a circle is found", () => {
+  const places = new Scene().arena.records().length;
+
+  test("from whichever record to whichever", () => {
+    const { arena } = new Scene();
+    const records = arena.records();
+    for (let from = 0; from < places; from++) {
+      const before = arena.word(records[from] as number, layout.OLDER);
+      for (let to = 0; to <= from; to += to % 3 === 0 || to > from - 3 ? 1 : 2) {
+        arena.write(records[from] as number, records[to] as number, layout.OLDER);
+        expect(arena.hot.checkArena()).toBe(layout.BROKEN_CACHES);
+      }
+      arena.write(records[from] as number, before, layout.OLDER);
+    }
+    expect(arena.hot.checkArena()).toBe(0);
+  });
+
+  test.each([0, 1, 1000, layout.NONE])("with %s records said to be in use", (used) => {
+    const { arena } = new Scene();
+    const records = arena.records();
+    arena.write(arena.control(layout.RECORDS), used, layout.USED);
+    arena.write(records.at(-1) as number, records[0] as number, layout.OLDER);
+    expect(arena.hot.checkArena() & layout.BROKEN_CACHES).toBe(layout.BROKEN_CACHES);
+  });
+});
+
+/** What can be followed of the list of caches; undefined when it does not end. */
+function listOf(arena: Arena): string | undefined {
+  const seen = new Set<number>();
+  let record = arena.control(layout.CACHES);
+  for (; record !== 0 && record !== undefined; record = arena.word(record, layout.OLDER)) {
+    if (seen.has(record)) return undefined;
+    seen.add(record);
+  }
+  return [...seen].join();
+}
+
+/** Something that a word of the tables may be overwritten with: what makes sense elsewhere does the most harm. */
+function anyWord(random: Random, { arena, cache, objects, run }: Scene): number {
+  const record = oneOf(random, arena.records());
+  const address = oneOf(random, [...objects, cache, run]);
+  const other = arena.word(layout.CONTROL + 4 * random(8000));
+  return (
+    oneOf(random, [random(2 ** 32), between(random, 0, 70), record, address, address + 64, address & -4096, other]) >>>
+    0
+  );
+}
+
+/** The address of a word of the control block, the directory, a record, or the beginning of a table. */
+function anyPlace(random: Random, { arena, objects }: Scene): number {
+  const link = oneOf(random, arena.records()) + layout.OLDER;
+  const record = oneOf(random, arena.records()) + 4 * random(32);
+  const control = arena.controlAddress + 4 * random(300);
+  const field = arena.controlAddress + 4 * random(25);
+  const directory = arena.base + layout.DIRECTORY + 4 * random(4);
+  const descriptor = arena.descriptor(oneOf(random, objects)) + 4 * random(4);
+  return oneOf(random, [link, record, control, field, directory, descriptor]);
+}
+
+test.each([1, 2, 5])(
+  "the walk comes to an end when %s words at random are wrong, and sees a wrong list of caches",
+  (words) => {
+    const random = seededRandom();
+    const scene = new Scene();
+    const { arena } = scene;
+    const list = listOf(arena);
+    const outcomes = { whole: 0, broken: 0, circles: 0 };
+    for (let round = 0; round < 1500; round++) {
+      const damages = Array.from({ length: words }, () => [anyPlace(random, scene), anyWord(random, scene)] as const);
+      const before = damages.map(([address]) => arena.word(address));
+      for (const [address, value] of damages) arena.write(address, value);
+      const broken = arena.hot.checkArena() >>> 0;
+      const now = listOf(arena);
+      if (now !== list) expect(broken & (layout.BROKEN_CACHES | layout.BROKEN_TABLES)).not.toBe(0);
+      if (now === undefined) outcomes.circles++;
+      outcomes[broken === 0 ? "whole" : "broken"]++;
+      damages.map(([address], index) => arena.write(address, before[index] as number));
+    }
+    expect(arena.hot.checkArena()).toBe(0);
+    expect(Math.min(outcomes.broken, outcomes.circles)).toBeGreaterThan(0);
+  },
+);
+
+test("a slab of several frames above 2 GiB is whole, and its damage is seen", () => {
+  const arena = new Arena({ frames: 2 ** 20 - 16 });
+  expect(arena.hot.takeFrames(2 ** 19, 1)).not.toBe(0);
+  const object = arena.take(arena.hot.cacheCreate(5000, 8), 1)[0] as number;
+  expect(object >>> 0).toBeGreaterThan(2 ** 31);
+  expect(arena.hot.checkArena()).toBe(0);
+  arena.write(arena.descriptor(object + 4096), 0, layout.SLAB);
+  expect(arena.hot.checkArena()).toBe(layout.BROKEN_SLAB);
 });
