@@ -1,7 +1,7 @@
 /**
  * Check: walks a whole arena and says which invariants of the layers do not hold.
  *
- *   uses     heap, layout, page, slab, sheaf
+ *   uses     heap, layout, page, clean, slab, sheaf
  *   used by  hot (for `ram.validate()` and the tests)
  *
  * Reads only, and comes to an end whatever the tables say. No word of the arena is believed to be a bound:
@@ -25,9 +25,11 @@ import {
   BROKEN_BOUND,
   BROKEN_CACHES,
   BROKEN_CHAIN,
+  BROKEN_CLEAN,
   BROKEN_COUNT,
   BROKEN_FREE,
   BROKEN_PARTIAL,
+  BROKEN_PROMISE,
   BROKEN_SHEAF,
   BROKEN_SLAB,
   BROKEN_SUM,
@@ -36,6 +38,7 @@ import {
   CACHE_USER,
   CACHES,
   CEILING,
+  CLEAN,
   COUNT,
   CPUS,
   control,
@@ -46,32 +49,42 @@ import {
   FRAMES,
   FREE,
   HEAD_STRIDE,
+  HELD,
   HOLES,
   headOf,
   INFO,
   INFO_SECTIONS_SHIFT,
+  KEEP,
   KIND,
   KIND_BODY,
+  KIND_CLEAN,
   KIND_FRAMES,
+  KIND_HELD,
   KIND_INTERNAL,
   KIND_MASK,
   KIND_META,
   KIND_NONE,
+  KIND_PINNED,
   KIND_RUN,
   KIND_SLAB,
+  KIND_WINDOW,
   LAST,
+  LEAST,
   LENGTH,
   MAXIMUM,
   META,
+  NEWEST,
   NEXT,
   OK,
   OLDER,
+  OLDEST,
   OWNER,
   PAGE_FRAMES,
   PARTIAL,
   PREV,
   RECORD_SHIFT,
   RECORDS,
+  RESERVED,
   RUNS,
   SECTION_MASK,
   SECTION_SHIFT,
@@ -85,6 +98,7 @@ import {
   SPARED,
   STATE,
   STATE_SHORT,
+  STRICT,
   TABLE_FRAMES,
   TAKEN,
   TOP,
@@ -196,8 +210,13 @@ function checkSlab(frame: u32, owner: u32): u32 {
   const state = load32(descriptorOf(frame), STATE);
   const end = frame + slabFrames(cache, state);
   const inUse = inUseOf(state);
+  const held = (owner & KIND_HELD) != 0;
   demand(
-    end > frame && end <= frames && inUse != 0 && inUse <= freshOf(state) && freshOf(state) <= capacityOf(cache, state),
+    end > frame &&
+      end <= frames &&
+      (inUse != 0 || held) &&
+      inUse <= freshOf(state) &&
+      freshOf(state) <= capacityOf(cache, state),
     BROKEN_SLAB,
   );
   for (let at = frame + 1; at < end && at < frames; at++) {
@@ -216,6 +235,8 @@ function checkFrames(): void {
   let runs: u32 = 0;
   let taken: u32 = 0;
   let meta: u32 = 0;
+  let clean: u32 = 0;
+  let held: u32 = 0;
   let frame: u32 = 0;
   while (frame < frames) {
     const begin = frame;
@@ -225,7 +246,7 @@ function checkFrames(): void {
     if (isFree(frame)) {
       frame = checkFree(frame);
       free += frame - begin;
-    } else if (kind == KIND_SLAB || kind == KIND_INTERNAL) {
+    } else if (kind == KIND_SLAB || kind == KIND_INTERNAL || (kind == KIND_HELD && owner > KIND_MASK)) {
       frame = checkSlab(frame, owner);
       slabs += frame - begin;
     } else if (kind == KIND_NONE) {
@@ -235,14 +256,41 @@ function checkFrames(): void {
       demand(frame > begin && isBody(begin, frame), BROKEN_BITMAP);
       if (frame <= begin) frame = begin + 1;
       if (kind == KIND_RUN) runs += frame - begin;
-      if (kind == KIND_FRAMES) taken += frame - begin;
+      if (kind == KIND_FRAMES || kind == KIND_PINNED) taken += frame - begin;
+      if (kind == KIND_CLEAN) clean += frame - begin;
+      if (kind == KIND_WINDOW) held += frame - begin;
       if (kind == KIND_META) meta += frame - begin;
     }
   }
   demand(free == load32(control, FREE), BROKEN_FREE);
   demand(slabs == load32(control, SLABS) && runs == load32(control, RUNS), BROKEN_SUM);
   demand(taken == load32(control, TAKEN) && meta == load32(control, META), BROKEN_SUM);
-  demand(free + slabs + runs + taken + meta + load32(control, HOLES) == frames, BROKEN_SUM);
+  demand(clean == load32(control, CLEAN) && held == load32(control, HELD), BROKEN_SUM);
+  demand(free + slabs + runs + taken + meta + clean + held + load32(control, HOLES) == frames, BROKEN_SUM);
+}
+
+/** Checks what is kept back against what is promised. R1 R2 */
+function checkPromises(): void {
+  const promised = load32(control, RESERVED) + load32(control, STRICT) + load32(control, LEAST);
+  demand(promised == load32(control, KEEP), BROKEN_PROMISE);
+  demand(load32(control, FREE) + load32(control, CLEAN) >= load32(control, RESERVED), BROKEN_PROMISE);
+}
+
+/** Walks the list of clean entries. C1 C2 */
+function checkClean(): void {
+  let left = least(load32(control, CLEAN), frames);
+  let previous: u32 = 0;
+  let entry = load32(control, OLDEST);
+  while (entry != 0 && left != 0 && isInside(entry)) {
+    const descriptor = descriptorOf(frameOf(entry));
+    const length = load32(descriptor, LENGTH);
+    if (load32(descriptor, OWNER) != KIND_CLEAN || length == 0 || length > left) break;
+    demand(load32(descriptor, PREV) == previous, BROKEN_CLEAN);
+    left -= length;
+    previous = entry;
+    entry = load32(descriptor, NEXT);
+  }
+  demand(entry == 0 && left == 0 && load32(control, NEWEST) == previous, BROKEN_CLEAN);
 }
 
 // the caches
@@ -296,12 +344,13 @@ function checkCounts(cache: u32, listed: u32): void {
   const owner = ownerFor(cache);
   for (let frame: u32 = 0; frame < frames; frame++) {
     const descriptor = descriptorOf(frame);
-    if (load32(descriptor, OWNER) != owner) continue;
+    const held = load32(descriptor, OWNER) == cache + KIND_HELD;
+    if (load32(descriptor, OWNER) != owner && !held) continue;
     const state = load32(descriptor, STATE);
     slabs++;
     used += inUseOf(state);
     if ((state & STATE_SHORT) != 0) shorts++;
-    if (inUseOf(state) < capacityOf(cache, state)) partial++;
+    if (!held && inUseOf(state) < capacityOf(cache, state)) partial++;
   }
   demand(slabs == load32(cache, COUNT) && used == load32(cache, USED) && shorts == load32(cache, SHORTS), BROKEN_COUNT);
   demand(partial == listed, BROKEN_PARTIAL);
@@ -378,6 +427,8 @@ export function checkArena(): u32 {
   if (!tablesHold()) return broken | BROKEN_TABLES;
   demand(summariesHold(), BROKEN_SUMMARY);
   checkFrames();
+  checkPromises();
+  checkClean();
   checkCaches();
   return broken;
 }

@@ -1,11 +1,27 @@
 /**
  * What the hot path offers when it runs as JavaScript: all that the wasm engines do, and what JavaScript does itself on either
- * engine, over the same memory: the fast halves and the walk of the invariants.
+ * engine, over the same memory: the fast halves, the walk of the invariants, and promises, which only the control plane makes.
  *
- *   uses     check, index, kmalloc, sheaf
+ *   uses     check, clean, index, kmalloc, promise, sheaf, slab
  *   used by  src/, bundled into src/generated/hot.js
  */
 export { checkArena } from "./check";
+export { cleanDrop, cleanEvict, cleanPin, cleanTake, cleanTouch, cleanUnpin, isClean } from "./clean";
 export * from "./index";
-export { alignedFast, freeFast, mallocFast, staysFast } from "./kmalloc";
-export { cacheAllocFast, cacheFreeFast } from "./sheaf";
+export { alignedFast, classFor, freeFast, mallocFast, staysFast } from "./kmalloc";
+export {
+  carve,
+  drawFrame,
+  dropWindow,
+  holdSlab,
+  holdWindow,
+  pledge,
+  secure,
+  setLeast,
+  shortCapacity,
+  shortFrames,
+  unpledge,
+  unsecure,
+} from "./promise";
+export { cacheAllocFast, cacheFreeFast, setPressure } from "./sheaf";
+export { heldAlloc, heldFree, unhold } from "./slab";

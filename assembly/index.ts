@@ -4,6 +4,7 @@
  *   uses     every layer
  *   used by  src/ and other wasm modules (the C names); hot adds what only JavaScript needs
  */
+
 export { store32 as poke } from "./heap";
 export {
   alignedAlloc,
@@ -22,7 +23,7 @@ export {
   takeFrames,
 } from "./kmalloc";
 export { bind } from "./layout";
-export { freeRuns, isFree, ownerAt } from "./page";
+export { freeRuns, isFree, ownerAt, waive } from "./page";
 export { cacheAlloc, cacheCreate, cacheDestroy, cacheFree, flush, reclaim, sheaved } from "./sheaf";
 
 import { store32 } from "./heap";

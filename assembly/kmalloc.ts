@@ -1,8 +1,8 @@
 /**
  * Kmalloc: memory of any size, from a family of caches for small sizes and from runs of frames above them; also the C names.
  *
- *   uses     heap, layout, page, slab, sheaf
- *   used by  index
+ *   uses     heap, layout, page, clean, slab, sheaf
+ *   used by  promise, index
  *
  * The class of a size is looked up in two tables of the control block: one entry for 16 bytes up to SMALL_MAX, one for 128
  * bytes above; up to LINEAR_MAX the record is computed where there is one cpu. An address finds its class by its frame's descriptor. All addresses are multiples of 16, and of any larger
@@ -12,6 +12,7 @@
  *   K1  SMALL[i], LARGE[i]: record of the smallest class that holds 16 i, 128 i bytes
  *   K2  RUNS == sum of LENGTH over the first frames of runs of kmalloc
  */
+import { obtain } from "./clean";
 import { copy, divide, load32, multiply, store32, THREADS, zero } from "./heap";
 import {
   arena,
@@ -49,9 +50,19 @@ import {
   smallest,
   TAKEN,
 } from "./layout";
-import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns, takeRun } from "./page";
-import { allocSlow, blame, freeSlow, openCache, pop, provide, push, recordBytes, sheafFor } from "./sheaf";
-import { checkObject, noteMisuse, slabFrames } from "./slab";
+import { descriptorOf, extendRun, frameOf, giveRun, layArena, ownerAt, owns } from "./page";
+import {
+  allocSlow,
+  blame,
+  openCache,
+  pop,
+  provide,
+  push,
+  recordBytes,
+  sheafFor,
+  freeRest as sheafFreeRest,
+} from "./sheaf";
+import { cacheOf, checkObject, noteMisuse, slabFrames } from "./slab";
 
 /** Granule of sizes and least alignment, in bytes. */
 const GRAIN_SHIFT: u32 = 4;
@@ -80,6 +91,11 @@ function linearClassOf(size: u32): u32 {
 function classOf(size: u32): u32 {
   if (size <= SMALL_MAX) return load32(control + (((size + GRAIN - 1) >>> 2) & ~3), SMALL);
   return load32(control + (((size + 127) >>> STRIDE_SHIFT) << 2), LARGE);
+}
+
+/** Record of the class for `size` bytes, at most CLASS_MAX. */
+export function classFor(size: u32): u32 {
+  return classOf(size);
 }
 
 /** The quick half of `malloc`. @returns an address, or 0 and nothing was done */
@@ -111,18 +127,22 @@ function framesOf(size: u32): u32 {
 }
 
 /** Takes a run and makes it `kind`. @param use the counter that it is booked under */
-function claimRun(length: u32, align: u32, kind: u32, use: u32): u32 {
-  let address = takeRun(length, align, use);
-  if (address == 0 && provide(length, align)) address = takeRun(length, align, use);
-  if (address == 0) return 0;
-  const descriptor = descriptorOf(frameOf(address));
-  store32(descriptor, kind, OWNER);
-  store32(descriptor, length, LENGTH);
+export function claimRun(length: u32, align: u32, kind: u32, use: u32): u32 {
+  let address = obtain(length, align, use);
+  if (address == 0 && provide(length, align)) address = obtain(length, align, use);
+  if (address != 0) nameRun(address, length, kind);
   return address;
 }
 
+/** Writes into the descriptor of a run's first frame what it is. */
+export function nameRun(address: u32, length: u32, kind: u32): void {
+  const descriptor = descriptorOf(frameOf(address));
+  store32(descriptor, kind, OWNER);
+  store32(descriptor, length, LENGTH);
+}
+
 /** Gives a run of `kind` back. @returns false when none begins at `address` */
-function releaseRun(address: u32, kind: u32, use: u32): bool {
+export function releaseRun(address: u32, kind: u32, use: u32): bool {
   if ((address & FRAME_MASK) != 0 || !owns(address)) return false;
   const descriptor = descriptorOf(frameOf(address));
   if (load32(descriptor, OWNER) != kind) return false;
@@ -150,17 +170,16 @@ function freeAside(address: u32): void {
 export function freeRest(address: u32): u32 {
   if (address == 0) return OK;
   const owner = ownerAt(address);
-  if ((owner & KIND_SLAB) != 0) return freeSlow((owner & ~KIND_MASK) >>> 0, address);
+  const cache = cacheOf(owner);
+  if (cache != 0) return sheafFreeRest(owner, cache, address);
   return releaseRun(address, KIND_RUN, RUNS) ? OK : blame(address);
 }
 
 /** Bytes usable at `address`, at least those asked for; 0 when nothing of kmalloc or a cache begins there. */
 export function ksize(address: u32): u32 {
   const owner = ownerAt(address);
-  if ((owner & KIND_SLAB) != 0) {
-    const cache = (owner & ~KIND_MASK) >>> 0;
-    return checkObject(cache, address, false) == OK ? load32(cache, SLOT) : 0;
-  }
+  const cache = cacheOf(owner);
+  if (cache != 0) return checkObject(cache, address, false) == OK ? load32(cache, SLOT) : 0;
   if (owner != KIND_RUN || (address & FRAME_MASK) != 0) return 0;
   return load32(descriptorOf(frameOf(address)), LENGTH) << FRAME_SHIFT;
 }
@@ -168,8 +187,8 @@ export function ksize(address: u32): u32 {
 /** Whether something that `realloc` and `kfree` take begins at `address`. @returns OK, or why not */
 export function judge(address: u32): u32 {
   const owner = ownerAt(address);
-  if ((owner & KIND_SLAB) != 0)
-    return checkObject((owner & ~KIND_MASK) >>> 0, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
+  const cache = cacheOf(owner);
+  if (cache != 0) return checkObject(cache, address, (load32(control, FLAGS) & FLAG_CHECKS) != 0);
   return owner == KIND_RUN && (address & FRAME_MASK) == 0 ? OK : blame(address);
 }
 
@@ -245,9 +264,9 @@ function fits(size: u32, present: u32): bool {
  */
 export function realloc(address: u32, size: u32): u32 {
   if (address == 0) return malloc(size);
-  const owner = ownerAt(address);
-  if ((owner & KIND_SLAB) != 0) {
-    const slot = load32((owner & ~KIND_MASK) >>> 0, SLOT);
+  const cache = cacheOf(ownerAt(address));
+  if (cache != 0) {
+    const slot = load32(cache, SLOT);
     return fits(size, slot) ? address : move(address, slot, size);
   }
   const present = ksize(address);
@@ -274,8 +293,7 @@ export function takeFrames(length: u32, align: u32): u32 {
 /** Gives back what `takeFrames` took. @returns OK, or why it was refused */
 export function giveFrames(address: u32): u32 {
   if (releaseRun(address, KIND_FRAMES, TAKEN)) return OK;
-  const owner = ownerAt(address);
-  return (owner & KIND_SLAB) != 0 ? BAD_KIND : blame(address);
+  return cacheOf(ownerAt(address)) != 0 ? BAD_KIND : blame(address);
 }
 
 // the arena

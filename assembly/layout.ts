@@ -37,13 +37,13 @@ export const SECTIONS_MAX: u32 = 1024;
  *   4       FRAMES     frames that the arena has now, its own tables included
  *   8       MAXIMUM    frames that it may have
  *   12      FREE       free frames
- *   16      KEEP       frames kept back from everybody without a claim (watermark and reserve)
+ *   16      KEEP       frames kept back from everybody without a claim: RESERVED + STRICT + LEAST
  *   20      META       frames that hold the arena's own tables
  *   24      HOLES      frames inside the arena that another user of the memory grew for itself
  *   28      SLABS      frames in slabs
  *   32      RUNS       frames in runs of kmalloc
  *   36      TAKEN      frames taken as frames
- *   40      FLAGS      FLAG_CHECKS
+ *   40      FLAGS      FLAG_CHECKS, FLAG_PRESSURE
  *   44      CPUS       heads in each cache record
  *   48      CACHES     newest cache record of the list, 0 none
  *   52      SHEAVES    record of the cache that sheaves come from
@@ -58,11 +58,20 @@ export const SECTIONS_MAX: u32 = 1024;
  *   88      SPREAD     log2 of the distance between the tables of neighbouring sections, where they lie regularly
  *   92      REGULAR    frames from the first on whose tables lie by the rule of the directory
  *   96      PEAK       most frames in use since sheaves were last emptied for good; tables aside
+ *   100     CLEAN      frames of clean entries, which may be had at any time
+ *   104     RESERVED   single frames that were promised and not drawn yet
+ *   108     STRICT     frames of the strict reserve
+ *   112     LEAST      the minimum watermark, in frames
+ *   116     HELD       frames in windows: runs that were promised and not drawn yet
+ *   120     OLDEST     clean entry that was not used for the longest time, 0 none
+ *   124     NEWEST     the one used last
  *   128     SECTION_BITS  u32[32], bit s of word g: section g * 32 + s has a free frame
  *   256     INFO       u32[64], address of the info frame of sections 16 i … 16 i + 15
  *   512     GROUP_MAX  u32[32], bound on the longest free run that begins in group g
  *   640     SMALL      u32[65], record of the kmalloc class for (size + 15) / 16
  *   904     LARGE      u32[LARGE_STEPS + 1], the same for (size + 127) / 128
+ *   1168    EVICTIONS  how often the oldest clean entry had to go
+ *   1172    LENT       pieces of memory that I/O works on: an unshared memory does not grow meanwhile, since that would move it
  */
 export const CONTROL: u32 = 1024;
 export const MAGIC: u32 = 0;
@@ -90,16 +99,27 @@ export const CULPRIT: u32 = 84;
 export const SPREAD: u32 = 88;
 export const REGULAR: u32 = 92;
 export const PEAK: u32 = 96;
+export const CLEAN: u32 = 100;
+export const RESERVED: u32 = 104;
+export const STRICT: u32 = 108;
+export const LEAST: u32 = 112;
+export const HELD: u32 = 116;
+export const OLDEST: u32 = 120;
+export const NEWEST: u32 = 124;
 export const SECTION_BITS: u32 = 128;
 export const INFO: u32 = 256;
 export const GROUP_MAX: u32 = 512;
 export const SMALL: u32 = 640;
 export const LARGE: u32 = 904;
+export const EVICTIONS: u32 = 1168;
+export const LENT: u32 = 1172;
 
 /** "RNG1": the arena's layout, first version. */
 export const MAGIC_VALUE: u32 = 0x31474e52;
 /** Every alloc and free takes the slow path and is checked there. */
 export const FLAG_CHECKS: u32 = 1;
+/** Somebody waits for frames: there are no sheaves, so that every free reaches its slab at once. */
+export const FLAG_PRESSURE: u32 = 2;
 
 /**
  * Directory, at `arena + DIRECTORY`: u32[1024], address of the descriptor table of section i, 0 while there is none. Most tables
@@ -131,10 +151,10 @@ export const RUN_CAP: u32 = 2 * SECTION_FRAMES;
  * Frame descriptor, 16 bytes, outside the frame.
  *
  *   offset  field   in the first frame of a slab   in its further frames   in the first frame of a run
- *   0       OWNER   cache record | KIND_SLAB       the same | KIND_BODY  KIND_RUN, KIND_FRAMES or KIND_META
+ *   0       OWNER   cache record | KIND_SLAB       the same | KIND_BODY    KIND_RUN, KIND_FRAMES, …
  *   4       STATE   see below                      address of the slab     length of the run in frames
- *   8       NEXT    next partial slab, 0 none
- *   12      PREV    previous partial slab, 0 none
+ *   8       NEXT    next partial slab, 0 none                              next newer clean entry, 0 none
+ *   12      PREV    previous partial slab, 0 none                          next older clean entry, 0 none
  *
  * OWNER of a free frame, and of the further frames of a run, is KIND_NONE.
  *
@@ -170,6 +190,12 @@ export const KIND_BODY: u32 = 2;
 export const KIND_RUN: u32 = 4;
 export const KIND_FRAMES: u32 = 16;
 export const KIND_META: u32 = 32;
+/** A slab that serves its holder only, beside a cache record: no alloc, no sheaf and no list knows it. */
+export const KIND_HELD: u32 = 4;
+/** Runs, by what they are for; all but KIND_RUN and KIND_FRAMES give way to somebody. */
+export const KIND_CLEAN: u32 = 20;
+export const KIND_PINNED: u32 = 48;
+export const KIND_WINDOW: u32 = 36;
 
 export const STATE_SHIFT: u32 = 10;
 export const STATE_MASK: u32 = (1 << STATE_SHIFT) - 1;
@@ -292,6 +318,8 @@ export const BROKEN_CHAIN: u32 = 256;
 export const BROKEN_SHEAF: u32 = 512;
 export const BROKEN_CACHES: u32 = 1024;
 export const BROKEN_TABLES: u32 = 2048;
+export const BROKEN_PROMISE: u32 = 4096;
+export const BROKEN_CLEAN: u32 = 8192;
 
 /** "No such frame." */
 export const NONE: u32 = 0xffffffff;

@@ -2,7 +2,7 @@
  * Page layer: hands out frames of 4 KiB, one by one or in runs, lowest address first, and grows the arena.
  *
  *   uses     heap, layout
- *   used by  slab (slabs are runs of frames), kmalloc (large requests), check
+ *   used by  clean, slab (slabs are runs of frames), kmalloc (large requests), promise, check
  *
  * A free frame is a bit. Three levels of "somewhere below there is one" lead to the lowest free frame with one
  * trailing-zeros each: group (128 MiB), section (4 MiB), word (128 KiB). Runs are found by bounds: every section has an
@@ -15,17 +15,31 @@
  *   P2  WORD_BITS, SECTION_BITS and GROUPS have a 1  <=>  something below is not 0
  *   P3  FREE == number of 1 bits in all bitmaps
  *   P4  a free run of n frames that begins in section s: RUN_MAX of s >= min(n, RUN_CAP), GROUP_MAX of its group likewise
- *   P5  META + HOLES + SLABS + RUNS + TAKEN + FREE == FRAMES
+ *   P5  META + HOLES + SLABS + RUNS + TAKEN + HELD + CLEAN + FREE == FRAMES
  *   P6  a section that has frames has a descriptor table and an info
+ *   R1  KEEP == RESERVED + STRICT + LEAST
+ *   R2  FREE + CLEAN >= RESERVED; who takes frames leaves FREE + CLEAN >= KEEP, less what was waived for him
  *
  * Source: address-ordered first fit over a radix tree of summaries is the Go runtime's page allocator (M. Knyszek, "Scaling
  * the Go page allocator", Go proposal 35112); bounds made exact by failure instead of exact summaries are ours.
  */
-import { leadingZeros, load32, lock, memoryGrow, memoryPages, store32, trailingZeros, unlock, zero } from "./heap";
+import {
+  leadingZeros,
+  load32,
+  lock,
+  memoryGrow,
+  memoryPages,
+  store32,
+  THREADS,
+  trailingZeros,
+  unlock,
+  zero,
+} from "./heap";
 import {
   arena,
   BITMAP,
   bindTables,
+  CLEAN,
   CONTROL,
   control,
   DESCRIPTOR_SHIFT,
@@ -45,6 +59,7 @@ import {
   KIND_META,
   KIND_NONE,
   LENGTH,
+  LENT,
   MAXIMUM,
   META,
   NONE,
@@ -255,13 +270,17 @@ export function framesInUse(): u32 {
   return load32(control, SLABS) + load32(control, RUNS) + load32(control, TAKEN);
 }
 
+function raisePeak(): void {
+  if (framesInUse() > load32(control, PEAK)) store32(control, framesInUse(), PEAK);
+}
+
 /** Takes free frames out of the bitmap. What is left of their run may begin in a later section now. P1 P2 P3 P4 */
 function claim(frame: u32, length: u32, align: u32, use: u32): void {
   const end = frame + length;
   markTaken(frame, length);
   count(FREE, 0 - length);
   count(use, length);
-  if (framesInUse() > load32(control, PEAK)) store32(control, framesInUse(), PEAK);
+  raisePeak();
   if ((align != 1 || (end & ~SECTION_MASK) != (frame & ~SECTION_MASK)) && end < load32(control, FRAMES) && isFree(end))
     raise(end, 0);
 }
@@ -335,15 +354,32 @@ function lowest(): u32 {
   return (section << SECTION_SHIFT) + (index << 5) + trailingZeros(load32(info + (index << 2), BITMAP));
 }
 
-/** Whether `length` frames may be taken by somebody without a claim on what is kept back. */
-function allowed(length: u32): bool {
-  const keep = load32(control, KEEP);
-  return length <= load32(control, FREE) && load32(control, FREE) - length >= keep;
+/** What calls may ignore of KEEP, in frames: 0 but for the length of a call by somebody with a claim. */
+let waiver: u32 = 0;
+
+/** Lets the calls that follow ignore `frames` of what is kept back, until the next call of this. */
+export function waive(frames: u32): void {
+  waiver = frames;
+}
+
+/** Frames that are free, or will be as soon as they are wanted. */
+export function available(): u32 {
+  return load32(control, FREE) + load32(control, CLEAN);
+}
+
+/** The one comparison: whether `length` frames may be taken and what is kept back is still there. R2 */
+export function allowed(length: u32): bool {
+  return available() + waiver >= length + load32(control, KEEP);
+}
+
+/** Lowest free run that fits, or NONE, whoever has a claim on it. */
+function findFree(length: u32, align: u32): u32 {
+  if (length > load32(control, FREE)) return NONE;
+  return length == 1 && align == 1 ? lowest() : find(length, align);
 }
 
 function findAllowed(length: u32, align: u32): u32 {
-  if (!allowed(length)) return NONE;
-  return length == 1 && align == 1 ? lowest() : find(length, align);
+  return allowed(length) ? findFree(length, align) : NONE;
 }
 
 /**
@@ -363,6 +399,24 @@ export function takeRun(length: u32, align: u32, use: u32): u32 {
   return frame == NONE ? 0 : addressOf(frame);
 }
 
+/** Takes `length` contiguous free frames for what gives way at once, clean entries: it asks for no leave. @returns address, or 0 */
+export function takeIdle(length: u32, use: u32): u32 {
+  lock(control, PAGE_LOCK);
+  const frame = findFree(length, 1);
+  if (frame != NONE) claim(frame, length, 1, use);
+  unlock(control, PAGE_LOCK);
+  return frame == NONE ? 0 : addressOf(frame);
+}
+
+/** Books `length` frames from `from` to `use`, two counters of frames that are not free. */
+export function rebook(length: u32, from: u32, use: u32): void {
+  lock(control, PAGE_LOCK);
+  count(from, 0 - length);
+  count(use, length);
+  raisePeak();
+  unlock(control, PAGE_LOCK);
+}
+
 /** Gives `length` frames back that were booked under `use`, and whose descriptors say KIND_NONE again. */
 export function giveRun(address: u32, length: u32, use: u32): void {
   const frame = frameOf(address);
@@ -379,11 +433,7 @@ export function extendRun(address: u32, length: u32, use: u32): bool {
   const frame = frameOf(address);
   lock(control, PAGE_LOCK);
   const end = frame + length;
-  const fits =
-    length <= load32(control, FREE) &&
-    end <= load32(control, FRAMES) &&
-    allowed(length) &&
-    nextTaken(frame, end) == end;
+  const fits = end <= load32(control, FRAMES) && allowed(length) && nextTaken(frame, end) == end;
   if (fits) claim(frame, length, 1, use);
   unlock(control, PAGE_LOCK);
   return fits;
@@ -509,13 +559,14 @@ function tail(present: u32, enough: u32): u32 {
  * if a new section's tables parted it. Near the maximum it grows as far as it may. A step is a 64th of the arena at least: growth costs about the same whatever the step, and
  * a 64th wastes little.
  *
- * @returns whether it grew; not beyond MAXIMUM, and not when the engine refuses
+ * @returns whether it grew; not beyond MAXIMUM, not while memory is lent, and not when the engine refuses
  */
 function growFor(length: u32, align: u32): bool {
   const present = load32(control, FRAMES);
   const maximum = load32(control, MAXIMUM);
   const from = memoryFrames();
   if (present == maximum || from < present || from >= maximum) return false;
+  if (!THREADS && load32(control, LENT) != 0) return false;
   const ample = length + align - 1;
   const room = from == present ? tail(present, ample) : 0;
   if (from + length > maximum + room) return false;
@@ -532,8 +583,8 @@ function growFor(length: u32, align: u32): bool {
 /** Free frames that are missing, at least 1, for `length` of them beside what is kept back. */
 function shortage(length: u32): u32 {
   const wanted = length + load32(control, KEEP);
-  const free = load32(control, FREE);
-  return wanted > free ? wanted - free : 1;
+  const there = available() + waiver;
+  return wanted > there ? wanted - there : 1;
 }
 
 /** Grows the arena until a run of `length` frames could be had, or as far as it may. @returns whether it could at the end */
@@ -544,6 +595,14 @@ export function grow(length: u32, align: u32): bool {
   while (frame == NONE && growFor(length, align)) frame = findAllowed(length, align);
   unlock(control, PAGE_LOCK);
   return frame != NONE;
+}
+
+/** Grows the arena until what is free or clean covers KEEP, or as far as it may. @returns whether it does. R2 */
+export function growToKeep(): bool {
+  lock(control, PAGE_LOCK);
+  while (!allowed(0) && growFor(1, 1)) {}
+  unlock(control, PAGE_LOCK);
+  return allowed(0);
 }
 
 /**

@@ -30,10 +30,12 @@ import {
   CACHE_USER,
   CACHES,
   CEILING,
+  COUNT,
   CPUS,
   control,
   DRAINS,
   FLAG_CHECKS,
+  FLAG_PRESSURE,
   FLAGS,
   FREE,
   HAND,
@@ -42,7 +44,6 @@ import {
   HEAD_STRIDE,
   headOf,
   KIND_BODY,
-  KIND_MASK,
   KIND_NONE,
   KIND_SLAB,
   LOCK,
@@ -63,7 +64,7 @@ import {
   ZERO,
 } from "./layout";
 import { framesInUse, grow, ownerAt, owns } from "./page";
-import { checkObject, dropCache, initCache, putChecked, putObjects, takeObjects } from "./slab";
+import { cacheOf, checkObject, dropCache, initCache, putChecked, putHeld, putObjects, takeObjects } from "./slab";
 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
 const SHEAF_GOODS: u32 = 2048;
@@ -104,8 +105,9 @@ export function cacheFreeFast(cache: u32, object: u32): bool {
 
 // sheaves
 
-/** Takes an empty sheaf. @returns its address, or 0 without memory */
+/** Takes an empty sheaf. @returns its address, or 0 without memory, and under pressure */
 function newSheaf(): u32 {
+  if ((load32(control, FLAGS) & FLAG_PRESSURE) != 0) return 0;
   const sheaf = takeOne(load32(control, SHEAVES), 0);
   if (sheaf != 0) store32(sheaf, 0, 0);
   return sheaf;
@@ -281,8 +283,14 @@ export function provide(length: u32, align: u32): bool {
 export function cacheFree(cache: u32, object: u32): u32 {
   if (cacheFreeFast(cache, object)) return OK;
   const owner = ownerAt(object);
-  if ((owner & KIND_SLAB) == 0) return blame(object);
-  return (owner & ~KIND_MASK) >>> 0 == cache ? freeSlow(cache, object) : BAD_CACHE;
+  const named = cacheOf(owner);
+  if (named == 0) return blame(object);
+  return named == cache ? freeRest(owner, cache, object) : BAD_CACHE;
+}
+
+/** What is left of a free that the quick half did not do: `owner` is that of the object's frame, in a slab of `cache`. */
+export function freeRest(owner: u32, cache: u32, object: u32): u32 {
+  return (owner & KIND_SLAB) != 0 ? freeSlow(cache, object) : putHeld(cache, object);
 }
 
 /** Why `address`, which is in no frame of a slab, can not be freed. */
@@ -346,6 +354,13 @@ export function reclaim(): u32 {
   return now > free ? now - free : 0;
 }
 
+/** Whether somebody waits for frames: sheaves go, and stay away while he does. */
+export function setPressure(on: u32): void {
+  const flags = load32(control, FLAGS) & ~FLAG_PRESSURE;
+  store32(control, flags | (on != 0 ? FLAG_PRESSURE : 0), FLAGS);
+  if (on != 0) reclaim();
+}
+
 /** Objects of the cache that lie in sheaves, of all cpus, and in the barn. */
 export function sheaved(cache: u32): u32 {
   let objects = multiply(load32(cache, BARN_COUNT), load32(cache, SHEAF));
@@ -391,11 +406,11 @@ export function cacheCreate(size: u32, align: u32): u32 {
   return cache;
 }
 
-/** Destroys a cache of the user's, unless objects of it live. @returns how many do */
+/** Destroys a cache of the user's, unless objects of it live or slabs of it are held. @returns how many objects, or slabs, do */
 export function cacheDestroy(cache: u32): u32 {
   flush(cache);
   const live = load32(cache, USED);
-  if (live != 0) return live;
+  if (live != 0 || load32(cache, COUNT) != 0) return live != 0 ? live : load32(cache, COUNT);
   dropCache(cache);
   const head = headOf(load32(control, RECORDS));
   store32(head, cache, HAND);

@@ -1,17 +1,19 @@
 /**
  * Slab layer: caches of equal objects, cut from runs of frames.
  *
- *   uses     heap, layout, page
- *   used by  sheaf (takes and puts objects in bulk), check
+ *   uses     heap, layout, page, clean
+ *   used by  sheaf (takes and puts objects in bulk), kmalloc, promise, check
  *
  * A slab holds objects and nothing else: the first at offset 0, one every SLOT bytes. What is known of it stands in the
  * descriptor of its first frame. Objects are named by their index, so a free object's link is a small number that is checked
  * before it is followed: whoever writes into freed memory cannot lead the allocator outside the slab. Slabs without free objects
- * are on no list, slabs without objects in use go back to the page layer, so PARTIAL lists just those in between.
+ * are on no list, slabs without objects in use go back to the page layer, so PARTIAL lists just those in between. A held slab
+ * serves one holder, who was promised its objects: nobody else takes from it, what is freed returns to it, and it stays when it is
+ * empty, until its holder lets go of it.
  *
  * Invariants
  *   S1  in use + length of the free list + (capacity - fresh) == capacity, which is CAPACITY but for short slabs
- *   S2  a slab is on its cache's PARTIAL list  <=>  0 < in use < capacity
+ *   S2  a slab is on its cache's PARTIAL list  <=>  0 < in use < capacity, and it is not held
  *   S3  COUNT == slabs, SHORTS == short ones, USED == sum of their "in use"; the frames of all slabs == SLABS
  *   S4  every frame of a slab names the cache; every frame but the first names the slab
  *   S5  links and "first" are at most "fresh"
@@ -21,6 +23,8 @@
  * C. Lameter's modular slab allocator (2006); the test for multiples by the modular inverse from T. Granlund and
  * P. Montgomery, "Division by Invariant Integers using Multiplication" (1994), section 9.
  */
+
+import { obtain } from "./clean";
 import { divide, load32, lock, multiply, store32, trailingZeros, unlock } from "./heap";
 import {
   BAD_CHAIN,
@@ -39,10 +43,14 @@ import {
   DIED,
   FRAME_MASK,
   FRAME_SHIFT,
+  HAND,
+  headOf,
   INVERSE,
   KIND,
   KIND_BODY,
+  KIND_HELD,
   KIND_INTERNAL,
+  KIND_MASK,
   KIND_NONE,
   KIND_SLAB,
   LAST,
@@ -70,7 +78,7 @@ import {
   STATE_SHORT,
   USED,
 } from "./layout";
-import { count, descriptorOf, frameOf, giveRun, takeRun } from "./page";
+import { count, descriptorOf, frameOf, giveRun } from "./page";
 
 /** Least SLOT: a free object holds a link. */
 export const SLOT_MIN: u32 = 8;
@@ -156,23 +164,34 @@ export function ownerFor(cache: u32): u32 {
  * @returns its address, or 0 when the page layer has no run. S3 S4
  */
 function birth(cache: u32, short: u32): u32 {
-  const frames = slabFrames(cache, short);
-  const slab = takeRun(frames, 1, SLABS);
-  if (slab == 0) return 0;
+  const slab = obtain(slabFrames(cache, short), 1, SLABS);
+  if (slab != 0) found(cache, slab, short, ownerFor(cache));
+  return slab;
+}
+
+/** Makes a slab of the frames at `slab`, which are booked as such. S3 S4 */
+export function found(cache: u32, slab: u32, short: u32, owner: u32): void {
+  store32(descriptorAt(slab), short, STATE);
+  own(slab, slabFrames(cache, short), owner);
+  addTo(cache, 1, COUNT);
+  addTo(cache, 1, BORN);
+  if (short != 0) addTo(cache, 1, SHORTS);
+}
+
+/** Writes into the descriptors of a slab's frames whose they are. S4 */
+function own(slab: u32, frames: u32, owner: u32): void {
   const frame = frameOf(slab);
-  const descriptor = descriptorOf(frame);
-  const owner = ownerFor(cache);
-  store32(descriptor, owner, OWNER);
-  store32(descriptor, short, STATE);
+  store32(descriptorOf(frame), owner, OWNER);
   for (let i: u32 = 1; i < frames; i++) {
     const body = descriptorOf(frame + i);
     store32(body, owner + KIND_BODY, OWNER);
     store32(body, slab, SLAB);
   }
-  addTo(cache, 1, COUNT);
-  addTo(cache, 1, BORN);
-  if (short != 0) addTo(cache, 1, SHORTS);
-  return slab;
+}
+
+/** The cache in whose slab a frame with this OWNER lies, held or not; 0 for every other frame. */
+export function cacheOf(owner: u32): u32 {
+  return (owner & (KIND_SLAB | KIND_HELD)) != 0 ? (owner & ~KIND_MASK) >>> 0 : 0;
 }
 
 /** Gives a slab that is on no list and has no object in use back to the page layer. S3 */
@@ -361,6 +380,55 @@ export function putChecked(cache: u32, from: u32): u32 {
   const status = checkObject(cache, load32(from, 0), true);
   if (status == OK) putObjects(cache, from, 1);
   return status;
+}
+
+// held slabs
+
+/** Takes an object of a held slab. @returns its address, or 0: all are taken. S1 S3 */
+export function heldAlloc(slab: u32): u32 {
+  const descriptor = descriptorAt(slab);
+  const cache = cacheOf(load32(descriptor, OWNER));
+  lock(cache, LOCK);
+  const state = load32(descriptor, STATE);
+  const hand = headOf(cache) + HAND;
+  const taken: u32 = inUseOf(state) < capacityOf(cache, state) ? takeFrom(cache, slab, descriptor, hand, 1) : 0;
+  unlock(cache, LOCK);
+  return taken == 0 ? 0 : load32(hand, 0);
+}
+
+/** Objects of a held slab that may be had yet. */
+export function heldFree(slab: u32): u32 {
+  const descriptor = descriptorAt(slab);
+  const state = load32(descriptor, STATE);
+  return capacityOf(cacheOf(load32(descriptor, OWNER)), state) - inUseOf(state);
+}
+
+/** Gives an object back to its held slab. @returns OK, or why not. S1 S3 */
+export function putHeld(cache: u32, object: u32): u32 {
+  const status = checkObject(cache, object, true);
+  if (status != OK) return status;
+  lock(cache, LOCK);
+  const slab = slabOf(descriptorAt(object), object) >>> 0;
+  const descriptor = descriptorAt(slab);
+  const state = load32(descriptor, STATE);
+  store32(object, firstOf(state), 0);
+  const first = indexOf(cache, object - slab) + 1;
+  store32(descriptor, pack(state & STATE_SHORT, first, inUseOf(state) - 1, freshOf(state)), STATE);
+  addTo(cache, 0 - 1, USED);
+  unlock(cache, LOCK);
+  return OK;
+}
+
+/** Makes an ordinary slab of a held one; an empty one goes home. S2 S3 S4 */
+export function unhold(slab: u32): void {
+  const descriptor = descriptorAt(slab);
+  const cache = cacheOf(load32(descriptor, OWNER));
+  lock(cache, LOCK);
+  const state = load32(descriptor, STATE);
+  own(slab, slabFrames(cache, state), ownerFor(cache));
+  if (inUseOf(state) == 0) death(cache, slab, descriptor);
+  else if (inUseOf(state) != capacityOf(cache, state)) link(cache, slab, descriptor);
+  unlock(cache, LOCK);
 }
 
 // caches

@@ -1,12 +1,11 @@
 /**
  * Cache: objects of one size.
  *
- *   uses     arguments, bulk, engine, errors, misuse, options, generated/layout; CacheHost is what it needs of its ram
+ *   uses     arguments, bulk, errors, gfp, misuse, options, ram-host, generated/layout
  *   used by  ram
  */
 import { isWord } from "./arguments.js";
 import { giveAll, takeAll } from "./bulk.js";
-import type { Engine } from "./engine/engine.js";
 import { RingfenceError } from "./errors.js";
 import type { HotPath } from "./generated/hot.js";
 import {
@@ -26,25 +25,10 @@ import {
   SLOT,
   USED,
 } from "./generated/layout.js";
+import { checkGfp, Gfp } from "./gfp.js";
 import { NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf } from "./options.js";
-
-/** What a cache needs of the ram that it belongs to. @internal */
-export interface CacheHost {
-  readonly engine: Engine;
-  /** Before a call that leaves the fast path. @throws RingfenceError ERR_RINGFENCE_RAM_DESTROYED */
-  enter(): void;
-  /** After it. */
-  leave(): void;
-  /** Reports a mistake. */
-  blame(status: number, operation: string, address: unknown, cache?: string): void;
-  /** Reads the word at `address + offset`. */
-  word(address: number, offset: number): number;
-  /** Number of cpus that have a head in every record. */
-  cpus(): number;
-  /** Takes the cache off the ram's list. */
-  forget(cache: Cache): void;
-}
+import { HOST, type RamHost } from "./ram-host.js";
 
 /** Counters of a cache. All but `name` are exact at the time of the call. */
 export interface CacheStats {
@@ -72,7 +56,7 @@ export interface CacheStats {
 }
 
 /** Reads the counters of the cache record at `record`. @internal */
-export function readStats(host: CacheHost, record: number, name: string): CacheStats {
+export function readStats(host: RamHost, record: number, name: string): CacheStats {
   const read = (offset: number): number => host.word(record, offset);
   const sheaved = host.engine.core.sheaved(record) >>> 0;
   const shorts = read(SHORTS);
@@ -102,6 +86,9 @@ type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
 /** Where a destroyed cache gets its fast halves. */
 const NOTHING: { readonly hot: FastHalves } = { hot: { cacheAllocFast: () => 0, cacheFreeFast: () => false } };
 
+/** Name of the property under which a cache shows the address of its record. @internal */
+export const RECORD: unique symbol = Symbol("ringfence.record");
+
 /** A cache of objects of one size. Made by {@link Ram.createCache}. */
 export class Cache {
   readonly name: string;
@@ -109,7 +96,7 @@ export class Cache {
   readonly size: number;
   /** Bytes from one object to the next. */
   readonly slotSize: number;
-  readonly #host: CacheHost;
+  readonly #host: RamHost;
   readonly #record: number;
   /** Where the fast halves come from: the engine, or, once the cache is destroyed, halves that never succeed. */
   #fast: { readonly hot: FastHalves };
@@ -117,7 +104,7 @@ export class Cache {
   readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
-  constructor(host: CacheHost, record: number, name: string) {
+  constructor(host: RamHost, record: number, name: string) {
     this.#host = host;
     this.#fast = host.engine;
     this.#record = record;
@@ -129,18 +116,43 @@ export class Cache {
   /**
    * Takes an object. Its contents are whatever was there.
    *
+   * @param gfp what it may do when memory is short; default `Gfp.Kernel`
    * @returns its address, or 0 when memory is short
-   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED, ERR_RINGFENCE_INVALID_GFP
    */
-  alloc(): number {
-    return this.#fast.hot.cacheAllocFast(this.#record) || this.#allocSlow();
+  alloc(gfp?: number): number {
+    if (gfp !== undefined) return this.#allocWith(checkGfp(gfp));
+    return this.#fast.hot.cacheAllocFast(this.#record) || this.#allocSlow(Gfp.Kernel);
   }
 
-  #allocSlow(): number {
+  #allocWith(gfp: number): number {
+    const address = this.#fast.hot.cacheAllocFast(this.#record) || this.#allocSlow(gfp);
+    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#host.engine.bytes.fill(0, address, address + this.size);
+    return address;
+  }
+
+  #allocSlow(gfp: number): number {
     this.#enter();
-    const address = this.#host.engine.core.cacheAlloc(this.#record) >>> 0;
+    const address = this.#host.engine.core.cacheAlloc(this.#record) >>> 0 || this.#whenShort(gfp);
     this.#host.leave();
     return address;
+  }
+
+  #whenShort(gfp: number): number {
+    const { engine, word } = this.#host;
+    const attempt = (): number => engine.core.cacheAlloc(this.#record) >>> 0;
+    const urgent = (): number => this.#host.urgentObject(this.#record);
+    return this.#host.whenShort(gfp, word(this.#record, SHORT_FRAMES), attempt, urgent);
+  }
+
+  /** @internal */
+  get [HOST](): RamHost {
+    return this.#host;
+  }
+
+  /** Address of the cache's record. @internal */
+  get [RECORD](): number {
+    return this.#record;
   }
 
   /**
@@ -189,11 +201,12 @@ export class Cache {
   /**
    * Gives everything back and ends the cache. A second call does nothing.
    *
-   * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live: the cache stays as it is
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live or slabs are held for a reservation: the cache stays as it is
    */
   destroy(): void {
     if (this.#fast === NOTHING) return;
     this.#enter();
+    this.#host.releaseCache(this.#record);
     const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
     this.#host.leave();
     if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name));
@@ -224,7 +237,8 @@ export class CacheBusyError extends RingfenceError {
   readonly report: CacheStats;
 
   constructor(report: CacheStats) {
-    const text = `cache "${report.name}" has ${report.live} live objects in ${report.slabs} slabs: free them first`;
+    const what = report.live === 0 ? "slabs held for reservations" : `live objects in ${report.slabs} slabs`;
+    const text = `cache "${report.name}" has ${report.live || report.slabs} ${what}: free them first`;
     super("ERR_RINGFENCE_CACHE_BUSY", text);
     this.report = report;
   }

@@ -18,9 +18,10 @@ export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
 export type { LinearMemory } from "./memory.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
-export type { RamOptions } from "./options.js";
+export type { RamOptions, Watermarks } from "./options.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
+export type { AllocationFailure, PressureEvent } from "./supply.js";
 
 const instantiate: Instantiator = (module, imports) => new WebAssembly.Instance(module, imports).exports;
 

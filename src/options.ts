@@ -26,6 +26,18 @@ export interface RamOptions {
   module?: object;
   /** Whether every call is checked in full, at several times its cost. Default false. */
   checks?: boolean;
+  /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
+  watermarks?: Watermarks;
+}
+
+/** Watermarks, in bytes or as texts such as "64KiB"; 0 <= min <= low <= high. */
+export interface Watermarks {
+  /** Below this only callers with `Gfp.High` or `Gfp.Memalloc` are given frames. */
+  min?: number | string;
+  /** Below this the event `low` is told. Default: `min` and a quarter of it, at least a thousandth of the arena, more. */
+  low?: number | string;
+  /** At this the event `recovered` is told. Default: as much more. */
+  high?: number | string;
 }
 
 /** The options in frames and addresses. @internal */
@@ -39,9 +51,17 @@ export interface Plan {
   readonly frames: number;
   readonly maximum: number;
   readonly checks: boolean;
+  readonly marks: Marks;
 }
 
-const KNOWN = new Set(["size", "maximum", "engine", "shared", "memory", "base", "module", "checks"]);
+/** Watermarks in frames. @internal */
+export interface Marks {
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const KNOWN = new Set(["size", "maximum", "engine", "shared", "memory", "base", "module", "checks", "watermarks"]);
 const UNITS: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const ADDRESSES = 2 ** 32;
 const DEFAULT_SIZE = 16 * 2 ** 20;
@@ -96,6 +116,37 @@ function wholePages(base: number, bytes: number): number {
   return (end - base) / FRAME_SIZE;
 }
 
+/** Arenas below this many frames, 4 MiB, keep nothing back unless asked to. */
+const MARKED_LEAST = 1024;
+/** Most frames of the default minimum. */
+const MIN_MOST = 1024;
+
+function parseMark(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === 0) return value;
+  return Math.ceil(parseSize(`watermarks.${name}`, value) / FRAME_SIZE);
+}
+
+/** Checks watermarks for an arena of up to `frames` frames; `present` are those to keep, if there are any yet. @internal */
+export function parseMarks(value: unknown, frames: number, fixed: boolean, present?: Marks): Marks {
+  if (typeof value !== "object" || value === null) throw invalid("watermarks", value, "an object");
+  const given = value as Watermarks;
+  for (const name of Object.keys(given)) {
+    if (name !== "min" && name !== "low" && name !== "high")
+      throw invalid("watermarks", name, "made of min, low, high");
+  }
+  const usual = frames < MARKED_LEAST || !fixed ? 0 : Math.min(Math.floor(frames / 256), MIN_MOST);
+  const min = parseMark("min", given.min) ?? present?.min ?? usual;
+  const step = Math.max(Math.floor(min / 4), Math.floor(frames / 1000));
+  const low = parseMark("low", given.low) ?? (given.min === undefined ? present?.low : undefined) ?? min + step;
+  const rest = given.min === undefined && given.low === undefined ? present?.high : undefined;
+  const high = parseMark("high", given.high) ?? rest ?? low + step;
+  if (min > low || low > high || high > frames) {
+    const text = `${bytesOf(min)}, ${bytesOf(low)}, ${bytesOf(high)}`;
+    throw invalid("watermarks", text, `min <= low <= high <= ${bytesOf(frames)} bytes`);
+  }
+  return { min, low, high };
+}
+
 /** Checks the options. @internal @throws RingfenceError with a code that says what is wrong */
 export function parseOptions(options: RamOptions): Plan {
   if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
@@ -111,6 +162,7 @@ export function parseOptions(options: RamOptions): Plan {
   if (maximum < size) throw invalid("maximum", options.maximum, `at least size, ${size} bytes`);
   const fixed = maximum === size;
   const frames = adopted && fixed ? Math.floor(size / FRAME_SIZE) : wholePages(base, size);
+  const most = fixed ? frames : wholePages(base, maximum);
   return {
     engine: parseEngine(options.engine),
     module: parseModule(options.module),
@@ -118,7 +170,8 @@ export function parseOptions(options: RamOptions): Plan {
     adopted,
     base,
     frames,
-    maximum: fixed ? frames : wholePages(base, maximum),
+    maximum: most,
+    marks: parseMarks(options.watermarks ?? {}, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
   };
 }

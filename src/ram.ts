@@ -1,7 +1,7 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, arguments, bulk, events, misuse, report, contents, text, generated/layout
+ *   uses     engine, cache, supply, arguments, bulk, events, gfp, misuse, report, contents, text, generated/layout
  *   used by  create
  *
  * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
@@ -10,7 +10,7 @@
  */
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
-import { Cache, type CacheHost, readStats } from "./cache.js";
+import { Cache, readStats } from "./cache.js";
 import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
@@ -19,40 +19,51 @@ import {
   CACHE_INTERNAL,
   CACHE_KMALLOC,
   CACHES,
+  CLEAN,
   CONTROL,
   CPUS,
   CULPRIT,
+  EVICTIONS,
   FLAG_CHECKS,
   FRAME_SHIFT,
   FRAME_SIZE,
   FRAMES,
   FREE,
   GROWTHS,
+  HELD,
   HOLES,
   KEEP,
   KIND,
   KIND_BODY,
+  KIND_CLEAN,
   KIND_FRAMES,
-  KIND_INTERNAL,
   KIND_MASK,
   KIND_META,
+  KIND_PINNED,
   KIND_RUN,
-  KIND_SLAB,
+  KIND_WINDOW,
+  LENT,
   MAGIC,
   MAXIMUM,
   META,
   MISUSE,
   MISUSES,
   OLDER,
+  RESERVED,
   RUNS,
   SIZE,
   SLABS,
+  STRICT,
   TAKEN,
 } from "./generated/layout.js";
+import { checkGfp, Gfp } from "./gfp.js";
 import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
-import { bytesOf, type Plan } from "./options.js";
+import { bytesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
+import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
+import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
+import { Supply, type SupplyEvents } from "./supply.js";
 import { utf8Length } from "./text.js";
 
 /** What kmalloc(0) answers: an address that no object has. kfree and krealloc accept it. */
@@ -66,11 +77,13 @@ const FRAME_ALIGNMENT_MAX = 2 ** 30;
 const OBJECT_MAX = 2 ** 22;
 /** How many reports a ram writes to the console when nobody listens. */
 const REPORTS_MAX = 10;
+/** Largest class of kmalloc, in bytes. */
+const CLASS_MAX = 8192;
 /** Orders of `buddyinfo`: 2^0 to 2^20 frames. */
 const ORDERS = 21;
 
-/** What a ram tells about. */
-export interface RamEvents {
+/** What a ram tells about. `low`, `min` and `recovered` are told in Node on the diagnostics channels `ringfence:low` … too. */
+export interface RamEvents extends SupplyEvents {
   /** A caller's mistake. Without a listener the first ten are written to the console. */
   misuse: Misuse;
   /** The arena has grown: views made before are detached unless the memory is shared. */
@@ -98,6 +111,16 @@ const MALLOC_NAMES = [
   "malloc_usable_size",
 ] as const;
 
+/** What the runs of each kind are for. */
+const RUN_USES = {
+  [KIND_RUN]: "kmalloc",
+  [KIND_FRAMES]: "frames",
+  [KIND_META]: "tables",
+  [KIND_CLEAN]: "clean",
+  [KIND_PINNED]: "pinned",
+  [KIND_WINDOW]: "window",
+} as const;
+
 function tooSmall(plan: Plan): RingfenceError {
   const text = `${bytesOf(plan.frames)} bytes do not hold an arena that may grow to ${bytesOf(plan.maximum)}: 128 KiB do`;
   return new RingfenceError("ERR_RINGFENCE_MEMORY_TOO_SMALL", text);
@@ -110,8 +133,10 @@ export class Ram extends Contents {
   readonly #engine: Engine;
   readonly #control: number;
   readonly #checks: boolean;
-  readonly #host: CacheHost;
+  readonly #host: RamHost;
+  readonly #supply: Supply;
   readonly #events = new Events<RamEvents>();
+  readonly #endings = new Set<() => void>();
   readonly #caches = new Map<number, Cache>();
   /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
   #bulkSize = 0;
@@ -137,6 +162,7 @@ export class Ram extends Contents {
     if (!engine.core.arenaInit(plan.frames, plan.maximum, flags, 1, plan.adopted ? 0 : 1)) throw tooSmall(plan);
     engine.bind(plan.base);
     this.#host = this.#makeHost();
+    this.#supply = new Supply(this.#host, plan.marks, (name, event) => void this.#events.emit(name, event as never));
   }
 
   /** The engine that runs what the fast halves can not do. */
@@ -176,19 +202,36 @@ export class Ram extends Contents {
   /**
    * Takes `size` bytes, aligned to 16. Their contents are whatever was there.
    *
+   * @param gfp what it may do when memory is short; default `Gfp.Kernel`
    * @returns the address; 0 when memory is short; ZERO_SIZE_PTR for 0 bytes
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE unless `size` is a whole number, 0 or more
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE unless `size` is a whole number, 0 or more; ERR_RINGFENCE_INVALID_GFP
    */
-  kmalloc(size: number): number {
+  kmalloc(size: number, gfp?: number): number {
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
-    return this.#engine.hot.mallocFast(size) || this.#kmallocSlow(size);
+    if (gfp !== undefined) return this.#kmallocWith(size, checkGfp(gfp));
+    return this.#engine.hot.mallocFast(size) || this.#kmallocSlow(size, Gfp.Kernel);
   }
 
-  #kmallocSlow(size: number): number {
+  #kmallocWith(size: number, gfp: number): number {
+    if ((gfp & Gfp.Zero) !== 0) return this.kzalloc(size, gfp);
+    return this.#engine.hot.mallocFast(size) || this.#kmallocSlow(size, gfp);
+  }
+
+  #kmallocSlow(size: number, gfp: number): number {
     this[ENTER]();
-    const address = this.#engine.core.malloc(size) >>> 0;
+    const address = this.#engine.core.malloc(size) >>> 0 || this.#kmallocShort(gfp, 1, size);
     this.#leave();
     return address;
+  }
+
+  /** Tries on where the hot path got nothing. */
+  #kmallocShort(gfp: number, align: number, size: number): number {
+    const bytes = Math.ceil(size / align) * align;
+    const attempt = (): number => this.#engine.core.alignedAlloc(align, size) >>> 0;
+    const frames = Math.ceil(bytes / FRAME_SIZE);
+    if (bytes > CLASS_MAX || align > FRAME_SIZE) return this.#host.whenShort(gfp, frames, attempt);
+    const urgent = (): number => this.#host.urgentObject(this.#engine.hot.classFor(bytes) >>> 0);
+    return this.#host.whenShort(gfp, frames, attempt, urgent);
   }
 
   /** Nothing, too much, or no size at all. */
@@ -198,11 +241,18 @@ export class Ram extends Contents {
   }
 
   /** The same, zeroed. It crosses over at once: wasm zeroes quicker than JavaScript. */
-  kzalloc(size: number): number {
+  kzalloc(size: number, gfp: number = Gfp.Kernel): number {
+    checkGfp(gfp);
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
     this[ENTER]();
-    const address = this.#engine.core.kzalloc(size) >>> 0;
+    const address = this.#engine.core.kzalloc(size) >>> 0 || this.#kzallocShort(gfp, size);
     this.#leave();
+    return address;
+  }
+
+  #kzallocShort(gfp: number, size: number): number {
+    const address = this.#kmallocShort(gfp, 1, size);
+    if (address !== 0) this.#engine.bytes.fill(0, address, address + size);
     return address;
   }
 
@@ -217,17 +267,18 @@ export class Ram extends Contents {
    * Takes `size` bytes at a multiple of `align`.
    *
    * @param align bytes, a power of two from 1 to 64 KiB
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT, ERR_RINGFENCE_INVALID_GFP
    */
-  kmallocAligned(size: number, align: number): number {
+  kmallocAligned(size: number, align: number, gfp: number = Gfp.Kernel): number {
     const boundary = checkAlignment(align, ALIGNMENT_MAX);
+    checkGfp(gfp);
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
-    return this.#engine.hot.alignedFast(boundary, size) || this.#kmallocAlignedSlow(size, boundary);
+    return this.#engine.hot.alignedFast(boundary, size) || this.#kmallocAlignedSlow(size, boundary, gfp);
   }
 
-  #kmallocAlignedSlow(size: number, align: number): number {
+  #kmallocAlignedSlow(size: number, align: number, gfp: number): number {
     this[ENTER]();
-    const address = this.#engine.core.alignedAlloc(align, size) >>> 0;
+    const address = this.#engine.core.alignedAlloc(align, size) >>> 0 || this.#kmallocShort(gfp, align, size);
     this.#leave();
     return address;
   }
@@ -245,9 +296,14 @@ export class Ram extends Contents {
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
     if (this.#engine.hot.staysFast(address, wanted)) return address;
-    const moved = this.#engine.core.realloc(address, wanted) >>> 0;
+    const moved = this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted);
     this.#leave();
     return moved;
+  }
+
+  #kreallocShort(address: number, size: number): number {
+    const attempt = (): number => this.#engine.core.realloc(address, size) >>> 0;
+    return this.#host.whenShort(Gfp.Kernel, Math.ceil(size / FRAME_SIZE), attempt);
   }
 
   /** Whether something that can be resized begins at `address`; reports it if not. */
@@ -304,17 +360,25 @@ export class Ram extends Contents {
    * Takes `count` contiguous frames of 4 KiB, the lowest that fit.
    *
    * @param options.align bytes, a power of two up to 1 GiB; the address is a multiple of it
+   * @param options.gfp   what it may do when memory is short; default `Gfp.Kernel`
    * @returns the address, or 0 when there is no such run
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT, ERR_RINGFENCE_INVALID_GFP
    */
-  takeFrames(count: number, options?: { align?: number }): number {
+  takeFrames(count: number, options?: { align?: number; gfp?: number }): number {
     const frames = checkCount("count", count, 1);
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
+    const gfp = checkGfp(options?.gfp ?? Gfp.Kernel);
     this[ENTER]();
     if (frames > this.#read(MAXIMUM)) return 0;
-    const address = this.#engine.core.takeFrames(frames, Math.max(align >>> FRAME_SHIFT, 1)) >>> 0;
+    const step = Math.max(align >>> FRAME_SHIFT, 1);
+    const address = this.#engine.core.takeFrames(frames, step) >>> 0 || this.#framesShort(gfp, frames, step);
+    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#engine.bytes.fill(0, address, address + bytesOf(frames));
     this.#leave();
     return address;
+  }
+
+  #framesShort(gfp: number, frames: number, step: number): number {
+    return this.#host.whenShort(gfp, frames, () => this.#engine.core.takeFrames(frames, step) >>> 0);
   }
 
   /** Gives a run back that takeFrames gave, whole. @returns false when none begins at `address`: the mistake was reported */
@@ -346,9 +410,8 @@ export class Ram extends Contents {
     const place = { frame, address: start };
     const owner = this.#engine.core.ownerAt(start) >>> 0;
     if (owner === 0) return { ...place, use: this.#engine.core.isFree(frame) ? "free" : "inside" };
-    if ((owner & (KIND_SLAB | KIND_INTERNAL)) !== 0) return { ...place, ...this.#slabInfoOf(owner, start) };
-    const uses = { [KIND_RUN]: "kmalloc", [KIND_FRAMES]: "frames", [KIND_META]: "tables" } as const;
-    const use = uses[owner as keyof typeof uses];
+    if (owner > KIND_MASK) return { ...place, ...this.#slabInfoOf(owner, start) };
+    const use = RUN_USES[owner as keyof typeof RUN_USES];
     return { ...place, use, length: this.#engine.core.lengthAt(start) >>> 0 };
   }
 
@@ -412,7 +475,13 @@ export class Ram extends Contents {
       taken: read(TAKEN),
       tables: read(META),
       holes: read(HOLES),
+      clean: read(CLEAN),
+      held: read(HELD),
       kept: read(KEEP),
+      reserved: read(RESERVED),
+      strict: read(STRICT),
+      available: Math.max(read(FREE) + read(CLEAN) - read(KEEP), 0),
+      evictions: read(EVICTIONS),
       growths: read(GROWTHS),
       misuses: this.#misuses,
     };
@@ -452,6 +521,45 @@ export class Ram extends Contents {
     this[ENTER]();
     const problems = describeProblems(this.#engine.hot.checkArena() >>> 0);
     return { ok: problems.length === 0, problems };
+  }
+
+  // what happens when memory is short
+
+  /** The watermarks in bytes. */
+  get watermarks(): { readonly min: number; readonly low: number; readonly high: number } {
+    const { min, low, high } = this.#supply.marks;
+    return { min: bytesOf(min), low: bytesOf(low), high: bytesOf(high) };
+  }
+
+  /**
+   * Sets the watermarks; those left out stay. Below `low` and at `min` events are told, and `recovered` at `high`. The frames below
+   * `min` are for callers with `Gfp.High` or `Gfp.Memalloc`.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION unless 0 <= min <= low <= high <= maximum; ERR_RINGFENCE_INVALID_SIZE
+   */
+  setWatermarks(marks: Watermarks): void {
+    this[ENTER]();
+    this.#supply.marks = parseMarks(marks, this.#read(MAXIMUM), false, this.#supply.marks);
+  }
+
+  /** Has `shrinker` asked to give memory back when it is short. @returns a function that takes it off again */
+  registerShrinker(shrinker: Shrinker): () => void {
+    this[ENTER]();
+    return this.#supply.shrinkers.register(shrinker);
+  }
+
+  /** Counters of the shrinkers. */
+  shrinkerStats(): ShrinkerStats[] {
+    return this.#supply.shrinkers.stats();
+  }
+
+  /**
+   * Calls `fn` with the right to use the strict reserve, as if everything in it had `Gfp.Memalloc`. In Node it keeps the right
+   * after an await; elsewhere until `fn` returns.
+   */
+  memalloc<R>(fn: () => R): R {
+    this[ENTER]();
+    return this.#supply.memalloc(fn);
   }
 
   /** Brings back what waits in sheaves, and empty slabs. @returns frames that became free */
@@ -512,6 +620,7 @@ export class Ram extends Contents {
     this[ENTER]();
     this.#engine.core.poke(this.#control, 0, MAGIC);
     this.#destroyed = true;
+    for (const end of [...this.#endings]) end();
     this.#caches.clear();
     this.#engine.detach();
   }
@@ -537,6 +646,7 @@ export class Ram extends Contents {
       this.#seenMisuses = this.#read(MISUSES);
       this.#blame(this.#read(MISUSE), "an earlier free", this.#read(CULPRIT));
     }
+    this.#supply.settle();
   }
 
   #blame(status: number, operation: string, address: unknown, cache?: string): void {
@@ -555,17 +665,35 @@ export class Ram extends Contents {
     return this.#word(this.#control, offset);
   }
 
-  #makeHost(): CacheHost {
+  #makeHost(): RamHost {
     return {
       engine: this.#engine,
+      base: this.base,
       enter: () => this[ENTER](),
       leave: () => this.#leave(),
-      blame: (status, operation, address, cache) => this.#blame(status, operation, address, cache),
+      blame: (status, operation, address, owner) => this.#blame(status, operation, address, owner),
       word: (address, offset) => this.#word(address, offset),
+      read: (offset) => this.#read(offset),
+      whenShort: (gfp, frames, attempt, urgent) => this.#supply.whenShort(gfp, frames, attempt, urgent),
+      urgentObject: (record) => this.#supply.urgentObject(record),
+      isEntitled: (gfp) => this.#supply.isEntitled(gfp),
+      waived: (frames, fn) => this.#supply.waived(frames, fn),
+      whenFrames: (serve) => this.#supply.whenFrames(serve),
+      releaseCache: (record) => this.#supply.release(record),
+      lend: (change) => this.#engine.core.poke(this.#control, this.#read(LENT) + change, LENT),
+      whenDestroyed: (fn) => {
+        this.#endings.add(fn);
+        return () => this.#endings.delete(fn);
+      },
       cpus: () => this.#read(CPUS),
       forget: (cache) => {
         for (const [record, known] of this.#caches) if (known === cache) this.#caches.delete(record);
       },
     };
+  }
+
+  /** @internal */
+  get [HOST](): RamHost {
+    return this.#host;
   }
 }

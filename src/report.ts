@@ -10,9 +10,11 @@ import {
   BROKEN_BOUND,
   BROKEN_CACHES,
   BROKEN_CHAIN,
+  BROKEN_CLEAN,
   BROKEN_COUNT,
   BROKEN_FREE,
   BROKEN_PARTIAL,
+  BROKEN_PROMISE,
   BROKEN_SHEAF,
   BROKEN_SLAB,
   BROKEN_SUM,
@@ -38,8 +40,20 @@ export interface MemInfo {
   readonly tables: number;
   /** Grown by another user of the memory in between, and that user's. */
   readonly holes: number;
-  /** Kept back from everybody without a claim. */
+  /** In clean entries, which give way at once; pinned ones count as taken. */
+  readonly clean: number;
+  /** In windows: runs that a reservation holds and has not drawn. */
+  readonly held: number;
+  /** Kept back from everybody without a claim: `reserved` + `strict` + the minimum watermark. */
   readonly kept: number;
+  /** Single frames that reservations were promised and have not drawn. */
+  readonly reserved: number;
+  /** The strict reserve. */
+  readonly strict: number;
+  /** Frames that anybody may take now: free and clean ones less what is kept back. */
+  readonly available: number;
+  /** How often a clean entry had to go because its frame was wanted. */
+  readonly evictions: number;
   /** How often the arena has grown. */
   readonly growths: number;
   /** How many mistakes of callers were seen. */
@@ -59,7 +73,7 @@ export interface FrameInfo {
   /** Address of the frame. */
   readonly address: number;
   /** "inside": a further frame of a run or of tables that begins below. */
-  readonly use: "free" | "slab" | "kmalloc" | "frames" | "tables" | "inside";
+  readonly use: "free" | "slab" | "kmalloc" | "frames" | "clean" | "pinned" | "window" | "tables" | "inside";
   /** Name of the cache, for a slab. */
   readonly cache?: string;
   /** Length in frames of the run or slab, where it begins. */
@@ -86,6 +100,8 @@ const PROBLEMS: readonly [number, string][] = [
   [BROKEN_CHAIN, "S5: a slab's free list was overwritten"],
   [BROKEN_CACHES, "S6: the list of caches does not hold every record once"],
   [BROKEN_SHEAF, "F1 to F3: a sheaf is out of bounds"],
+  [BROKEN_PROMISE, "R1, R2: what is kept back does not cover what was promised"],
+  [BROKEN_CLEAN, "C1, C2: the list of clean entries is wrong"],
 ];
 
 /** Puts the answer of the walk into sentences. */

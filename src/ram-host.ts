@@ -1,0 +1,52 @@
+/**
+ * RamHost: what the parts of the control plane need of the ram that they belong to.
+ *
+ *   uses     types only
+ *   used by  ram (which is one), cache, supply, mempool, reservation, reserves, clean-cache
+ */
+import type { Engine } from "./engine/engine.js";
+
+/** Name of the property under which a ram shows its inside to the other parts of this library. @internal */
+export const HOST: unique symbol = Symbol("ringfence.host");
+
+/** @internal */
+export interface RamHost {
+  readonly engine: Engine;
+  /** Address of the arena's beginning. */
+  readonly base: number;
+  /** Before a call that leaves the fast path. @throws RingfenceError ERR_RINGFENCE_RAM_DESTROYED */
+  enter(): void;
+  /** After it: renews views, tells events, serves who waits for frames. */
+  leave(): void;
+  /** Reports a mistake. */
+  blame(status: number, operation: string, address: unknown, owner?: string): void;
+  /** Reads the word at `address + offset`. */
+  word(address: number, offset: number): number;
+  /** Reads a word of the control block. */
+  read(offset: number): number;
+  /**
+   * After an attempt to take something got nothing: tries on with what `gfp` allows.
+   *
+   * @param frames  how many it needs, about
+   * @param attempt what was tried, an address or 0; it calls the hot path and nothing else
+   * @param urgent  what an entitled caller may try last, past all that is kept back but promises
+   */
+  whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number;
+  /** An object of the cache with this record out of the strict reserve, or 0. */
+  urgentObject(record: number): number;
+  /** Before a cache is destroyed, and after. */
+  releaseCache(record: number): void;
+  forget(cache: object): void;
+  /** Number of cpus that have a head in every record. */
+  cpus(): number;
+  /** Whether the caller may use the strict reserve. */
+  isEntitled(gfp: number): boolean;
+  /** Runs `fn` with `frames` of what is kept back waived for the hot path. */
+  waived<T>(frames: number, fn: () => T): T;
+  /** Calls `serve` whenever frames may have become free, on every slow call, until the function that it answers is called. */
+  whenFrames(serve: () => void): () => void;
+  /** Books pieces of memory that I/O works on: an unshared memory does not grow while there are any. */
+  lend(change: 1 | -1): void;
+  /** Registers what is to be done when the ram is destroyed: who waits is told. @returns a function that takes it off again */
+  whenDestroyed(fn: () => void): () => void;
+}

@@ -1,0 +1,248 @@
+/**
+ * Supply: what a ram does when memory is short, and whom it tells.
+ *
+ *   uses     gfp, host, shrinkers, ram-host, generated/layout
+ *   used by  ram
+ *
+ * The hot path has tried first: it evicts clean entries, empties sheaves, gives empty slabs back, and grows. What it answered 0
+ * to is tried on here, with what the caller's flags allow:
+ *
+ *   High              the same with five eighths of the minimum watermark waived (half of it for who may wait or reclaim)
+ *   Memalloc          the strict reserve, past all that is kept back but promises
+ *   Reclaim           shrinkers, in proportion, and the same again, while they free anything
+ *   (not NoWarn)      "failure" is told
+ *
+ * Objects that an entitled caller gets out of the strict reserve lie in held slabs: nobody else is given any of these while memory
+ * is short. They become ordinary ones as soon as an ordinary frame may be had again.
+ *
+ * Source: the order of the kernel's page allocator, slow path; held slabs from P. Zijlstra's reserve slabs (2007).
+ */
+
+import { CLEAN, FRAMES, FREE, KEEP, LEAST, MAXIMUM, RESERVED, STRICT } from "./generated/layout.js";
+import { Gfp } from "./gfp.js";
+import { type Channel, channel, createScope, type Scope } from "./host.js";
+import type { Marks } from "./options.js";
+import type { RamHost } from "./ram-host.js";
+import { type ShrinkerFailure, Shrinkers } from "./shrinkers.js";
+
+/** How full an arena is, as it is told. Frames of 4 KiB. */
+export interface PressureEvent {
+  /** Frames that may be had by anybody, the minimum watermark included, and those that the arena may grow by. */
+  readonly available: number;
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** An allocation that got nothing, for all that its flags allowed. */
+export interface AllocationFailure {
+  readonly gfp: number;
+  /** Free frames, clean ones included, and how many of them are kept back. */
+  readonly available: number;
+  readonly kept: number;
+}
+
+/** What a supply tells about. */
+export interface SupplyEvents {
+  low: PressureEvent;
+  min: PressureEvent;
+  recovered: PressureEvent;
+  failure: AllocationFailure;
+  shrinker: ShrinkerFailure;
+}
+
+type Tell = <Name extends keyof SupplyEvents>(name: Name, event: SupplyEvents[Name]) => void;
+
+const LEVELS = ["recovered", "low", "min"] as const;
+/** How often shrinkers are asked for one allocation. */
+const ROUNDS = 16;
+
+export class Supply {
+  readonly shrinkers: Shrinkers;
+  readonly #host: RamHost;
+  readonly #tell: Tell;
+  #marks: Marks;
+  /** Index in LEVELS. */
+  #level = 0;
+  #seen = Number.NaN;
+  #entitled: Scope<boolean> | undefined;
+  #channels: readonly (Channel | undefined)[] | undefined;
+  readonly #held = new Map<number, number[]>();
+  readonly #hungry = new Set<() => void>();
+  #serving = false;
+
+  constructor(host: RamHost, marks: Marks, tell: Tell) {
+    this.#host = host;
+    this.#marks = marks;
+    this.#tell = tell;
+    this.shrinkers = new Shrinkers((failure) => tell("shrinker", failure));
+    host.engine.hot.setLeast(marks.min);
+  }
+
+  get marks(): Marks {
+    return this.#marks;
+  }
+
+  set marks(marks: Marks) {
+    this.#marks = marks;
+    this.#seen = Number.NaN;
+    this.#host.engine.hot.setLeast(marks.min);
+    this.settle();
+  }
+
+  // who gets what
+
+  /** Runs `fn` with the right to the strict reserve: all that it calls, after an await too where there is async context. */
+  memalloc<R>(fn: () => R): R {
+    this.#entitled ??= createScope<boolean>();
+    return this.#entitled.run(true, fn);
+  }
+
+  isEntitled(gfp: number): boolean {
+    if ((gfp & Gfp.NoMemalloc) !== 0) return false;
+    return (gfp & Gfp.Memalloc) !== 0 || this.#entitled?.get() === true;
+  }
+
+  waived<T>(frames: number, fn: () => T): T {
+    const { engine } = this.#host;
+    engine.core.waive(frames);
+    try {
+      return fn();
+    } finally {
+      engine.core.waive(0);
+    }
+  }
+
+  whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number {
+    const address =
+      this.#tryHigh(gfp, attempt) || this.#tryEntitled(gfp, attempt, urgent) || this.#tryReclaim(gfp, frames, attempt);
+    if (address === 0 && (gfp & Gfp.NoWarn) === 0) this.#fail(gfp);
+    return address;
+  }
+
+  #tryHigh(gfp: number, attempt: () => number): number {
+    const least = this.#host.read(LEAST);
+    if ((gfp & Gfp.High) === 0 || least === 0) return 0;
+    const share = (gfp & Gfp.Kernel) === 0 ? 5 / 8 : 1 / 2;
+    return this.waived(Math.floor(least * share), attempt);
+  }
+
+  #tryEntitled(gfp: number, attempt: () => number, urgent?: () => number): number {
+    if (!this.isEntitled(gfp)) return 0;
+    return urgent ? urgent() : this.waived(this.#kept(), attempt);
+  }
+
+  /** What is kept back from everybody, promises aside: what an entitled caller may ignore. */
+  #kept(): number {
+    return this.#host.read(KEEP) - this.#host.read(RESERVED);
+  }
+
+  #tryReclaim(gfp: number, frames: number, attempt: () => number): number {
+    if ((gfp & Gfp.Reclaim) === 0 || this.shrinkers.size === 0) return 0;
+    let address = 0;
+    for (let round = 0; round < ROUNDS && address === 0; round++) {
+      const goal = Math.max(frames, this.#spare() + 1);
+      if (this.shrinkers.shrink(() => this.#swept() >= goal) === 0) break;
+      address = attempt();
+    }
+    return address;
+  }
+
+  /** Frames above what is kept back, once what waits in sheaves is back. */
+  #swept(): number {
+    this.#host.engine.core.reclaim();
+    return this.#spare();
+  }
+
+  #fail(gfp: number): void {
+    const { read } = this.#host;
+    this.#tell("failure", { gfp, available: read(FREE) + read(CLEAN), kept: read(KEEP) });
+  }
+
+  /** An object of the cache with this record out of the strict reserve, or 0. */
+  urgentObject(record: number): number {
+    const { hot } = this.#host.engine;
+    const slabs = this.#held.get(record) ?? [];
+    for (const slab of slabs) {
+      const object = hot.heldAlloc(slab) >>> 0;
+      if (object !== 0) return object;
+    }
+    hot.waive(this.#kept());
+    const slab = hot.holdSlab(record, 0) >>> 0;
+    hot.waive(0);
+    if (slab === 0) return 0;
+    this.#held.set(record, [...slabs, slab]);
+    return hot.heldAlloc(slab) >>> 0;
+  }
+
+  /** Slabs that serve entitled callers only. */
+  get heldSlabs(): number {
+    let slabs = 0;
+    for (const list of this.#held.values()) slabs += list.length;
+    return slabs;
+  }
+
+  /** Makes ordinary slabs of those of a cache that serve entitled callers only. */
+  release(record: number): void {
+    for (const slab of this.#held.get(record) ?? []) this.#host.engine.hot.unhold(slab);
+    this.#held.delete(record);
+  }
+
+  // after each call
+
+  /** Frames above what is kept back; negative while somebody with a claim is below it. */
+  #spare(): number {
+    const { read } = this.#host;
+    return read(FREE) + read(CLEAN) - read(KEEP);
+  }
+
+  /** Looks at what has changed: pressure that is over, watermarks that were crossed, frames that somebody waits for. */
+  settle(): void {
+    const spare = this.#spare();
+    if (this.#hungry.size !== 0) this.#serve();
+    if (spare === this.#seen) return;
+    this.#seen = spare;
+    if (spare > 0) for (const record of this.#held.keys()) this.release(record);
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { read } = this.#host;
+    const { min, low, high } = this.#marks;
+    const available = read(FREE) + read(CLEAN) - read(RESERVED) - read(STRICT) + read(MAXIMUM) - read(FRAMES);
+    const level = available <= min ? 2 : available < low ? 1 : available >= high ? 0 : Math.min(this.#level, 1);
+    if (level === this.#level) return;
+    const before = this.#level;
+    this.#level = level;
+    if (level < before && level !== 0) return;
+    const event = { available, min, low, high };
+    if (before === 0 && level === 2) this.#publish(1, event);
+    this.#publish(level, event);
+  }
+
+  #publish(level: number, event: PressureEvent): void {
+    this.#channels ??= LEVELS.map((name) => channel(`ringfence:${name}`));
+    this.#tell(LEVELS[level] as (typeof LEVELS)[number], event);
+    const target = this.#channels[level];
+    if (target?.hasSubscribers) target.publish(event);
+  }
+
+  /** While anybody is hungry there are no sheaves, so that every free is a slow call, and comes here. */
+  whenFrames(serve: () => void): () => void {
+    this.#hungry.add(serve);
+    if (this.#hungry.size === 1) this.#host.engine.hot.setPressure(1);
+    return () => {
+      if (this.#hungry.delete(serve) && this.#hungry.size === 0) this.#host.engine.hot.setPressure(0);
+    };
+  }
+
+  #serve(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    try {
+      for (const serve of [...this.#hungry]) serve();
+    } finally {
+      this.#serving = false;
+    }
+  }
+}
