@@ -21,7 +21,21 @@ export type { Misuse, MisuseKind } from "./misuse.js";
 export type { RamOptions, Watermarks } from "./options.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
+export {
+  ResourcePool,
+  type ResourcePoolBand,
+  ResourcePoolError,
+  type ResourcePoolEvents,
+  type ResourcePoolFailure,
+  type ResourcePoolMisuse,
+  type ResourcePoolOptions,
+  type ResourcePoolStats,
+  type Schedule,
+  type ShrinkerRegistry,
+} from "./resource-pool.js";
+export { SHRINK_EMPTY, SHRINK_STOP, type Shrinker, type ShrinkerFailure, type ShrinkerStats } from "./shrinkers.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";
+export type { Owner, WaitOptions } from "./wait-queue.js";
 
 const instantiate: Instantiator = (module, imports) => new WebAssembly.Instance(module, imports).exports;
 
