@@ -1,7 +1,7 @@
 /**
  * Wait queue: who waits for the same thing, first come, first served. The one way of waiting for all pools.
  *
- *   uses     abort-groups, deadlines, errors, host
+ *   uses     abort-groups, deadlines, deadlock, errors, host
  *   used by  mempool, reservations, reserves
  *
  * A pool that has nothing to hand out calls `wait`; a pool that got something back calls `serve` with a function that
@@ -19,11 +19,11 @@
  */
 import { AbortGroups } from "./abort-groups.js";
 import { Deadlines } from "./deadlines.js";
+import { type Activity, type Holdings, type Owner, outside, type Pending } from "./deadlock.js";
 import { RingfenceError, show } from "./errors.js";
 import { hasTimers, now, startTimer, stopTimer, type Timer } from "./host.js";
 
-/** An explicit token for one sequential activity: what waits as this owner does nothing else meanwhile. */
-export type Owner = object | symbol | string;
+export type { Owner } from "./deadlock.js";
 
 /** How somebody waits. */
 export interface WaitOptions {
@@ -58,6 +58,9 @@ export interface WaitQueueOptions<N> {
   readonly timeout: (waiter: Waiter<N>, waitedMs: number) => Error;
   /** Makes the error of a full queue, ERR_RINGFENCE_QUEUE_FULL. */
   readonly full: (need: N) => Error;
+  /** Who holds what, when deadlocks are to be found; for each `need` then its number of elements, `need` itself by default. */
+  readonly holdings?: Pick<Holdings, "attach" | "waiterFor" | "joined" | "left"> | undefined;
+  readonly units?: ((need: N) => number) | undefined;
 }
 
 /** Milliseconds between two retries, as the kernel's mempools have it. */
@@ -119,7 +122,7 @@ function parseRetryMs(value: number = RETRY_MS): number {
 }
 
 /** A place in the queue. */
-class Entry<N, T> implements Waiter<N> {
+class Entry<N, T> implements Waiter<N>, Pending {
   readonly need: N;
   readonly owner: Owner | undefined;
   readonly signal: AbortSignal | undefined;
@@ -127,6 +130,9 @@ class Entry<N, T> implements Waiter<N> {
   readonly deadline: number;
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
+  /** For {@link Holdings}. */
+  units = 0;
+  activity: Activity | undefined = undefined;
   /** Whether it is in the list. */
   isWaiting = true;
   /** For {@link Deadlines}. */
@@ -182,6 +188,7 @@ export class WaitQueue<N, T> {
     this.#options = options;
     this.#maxWaiting = parseMaxWaiting(options.maxWaiting);
     this.#retryMs = parseRetryMs(options.retryMs);
+    options.holdings?.attach(() => this.#head);
   }
 
   /** How many wait. */
@@ -198,7 +205,7 @@ export class WaitQueue<N, T> {
    * Waits at the end of the queue. Costs the same however many wait.
    *
    * @returns what a grant gives for `need`. Rejected with what {@link checkWait} throws; with the error of a time-out,
-   *   for `timeoutMs: 0` at once; with that of a full queue; with ERR_RINGFENCE_NO_TIMER for a finite `timeoutMs` where
+   *   for `timeoutMs: 0` at once; with that of a full queue; with a DeadlockError; with ERR_RINGFENCE_NO_TIMER for a finite `timeoutMs` where
    *   there are no timers; with the signal's reason; with the error of {@link rejectAll}
    */
   wait(need: N, options: WaitOptions = {}): Promise<T> {
@@ -207,11 +214,14 @@ export class WaitQueue<N, T> {
       const entry = new Entry<N, T>(need, options, resolve, reject);
       this.#admit(entry);
       this.#append(entry);
+      this.#findDeadlock(entry);
     });
   }
 
   /**
    * Serves those who wait, the head first, until `grant` has nothing for the head.
+   *
+   * Grants run outside of all uses: what they wait for nobody who gave something back waits for.
    *
    * Not re-entrant: a call from within a grant returns 0, and the outer call goes round again. What `grant` throws is
    * thrown here, and the head stays.
@@ -220,11 +230,12 @@ export class WaitQueue<N, T> {
    * @returns how many were served
    */
   serve(grant: (need: N, waiter: Waiter<N>) => T | undefined): number {
+    if (this.#head === undefined) return 0;
     this.#isAskedAgain = true;
     if (this.#isServing) return 0;
     this.#isServing = true;
     try {
-      return this.#serveRounds(grant);
+      return outside(() => this.#serveRounds(grant));
     } finally {
       this.#isServing = false;
     }
@@ -249,6 +260,15 @@ export class WaitQueue<N, T> {
     }
   }
 
+  #findDeadlock(entry: Entry<N, T>): void {
+    const { holdings, units } = this.#options;
+    if (holdings === undefined) return;
+    entry.units = units ? units(entry.need) : Number(entry.need);
+    entry.activity = holdings.waiterFor(entry.owner);
+    const deadlock = holdings.joined(entry);
+    if (deadlock) this.#dismiss(entry, () => deadlock);
+  }
+
   #append(entry: Entry<N, T>): void {
     entry.previous = this.#tail;
     if (this.#tail) this.#tail.next = entry;
@@ -270,6 +290,7 @@ export class WaitQueue<N, T> {
     this.#length--; // Q1
     if (entry.signal) this.#signals.leave(entry.signal, entry); // Q4
     if (entry.isDated && !entry.gone) this.#deadlines.leave(entry);
+    this.#options.holdings?.left(entry);
     if (this.#length === 0) this.#stopTimer(); // Q3
   }
 
@@ -333,7 +354,7 @@ export class WaitQueue<N, T> {
   }
 
   #retry(): void {
-    if (this.#length > 0) this.#options.retry();
+    if (this.#length > 0) outside(this.#options.retry);
   }
 
   #timerRanOut(): void {

@@ -63,9 +63,17 @@ export function watch<T>(promise: Promise<T>): Fate<T> {
   return fate;
 }
 
+/** The platform's own, also while a test has timers of its own. */
+const later = setImmediate;
+
 /** Lets all continuations that are due run. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+export function settle(): Promise<void> {
+  return new Promise((resolve) => later(resolve));
+}
+
+/** A few continuations later. */
+export async function shortly(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await undefined;
 }
 
 /** The code of an error. */
