@@ -32,6 +32,8 @@ export interface RamHost {
    * @param urgent  what an entitled caller may try last, past all that is kept back but promises
    */
   whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number;
+  /** Asks shrinkers for `frames`, those that answer with promises too. @returns undefined when there is nobody to ask */
+  reclaimAsync(frames: number, signal?: AbortSignal): Promise<number> | undefined;
   /** An object of the cache with this record out of the strict reserve, or 0. */
   urgentObject(record: number): number;
   /** Before a cache is destroyed, and after. */

@@ -675,6 +675,7 @@ export class Ram extends Contents {
       word: (address, offset) => this.#word(address, offset),
       read: (offset) => this.#read(offset),
       whenShort: (gfp, frames, attempt, urgent) => this.#supply.whenShort(gfp, frames, attempt, urgent),
+      reclaimAsync: (frames, signal) => this.#supply.reclaimAsync(frames, signal),
       urgentObject: (record) => this.#supply.urgentObject(record),
       isEntitled: (gfp) => this.#supply.isEntitled(gfp),
       waived: (frames, fn) => this.#supply.waived(frames, fn),

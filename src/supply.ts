@@ -148,6 +148,17 @@ export class Supply {
     return address;
   }
 
+  /**
+   * Asks the shrinkers for `frames`, those that answer with promises too.
+   *
+   * @returns undefined when there is nobody to ask
+   */
+  reclaimAsync(frames: number, signal?: AbortSignal): Promise<number> | undefined {
+    if (this.shrinkers.size === 0) return undefined;
+    const goal = Math.max(frames, this.#spare() + 1);
+    return this.shrinkers.shrinkAsync(() => this.#swept() >= goal, { signal });
+  }
+
   /** Frames above what is kept back, once what waits in sheaves is back. */
   #swept(): number {
     this.#host.engine.core.reclaim();
