@@ -47,6 +47,8 @@ export interface RamHost {
   waived<T>(frames: number, fn: () => T): T;
   /** Calls `serve` whenever frames may have become free, on every slow call, until the function that it answers is called. */
   whenFrames(serve: () => void): () => void;
+  /** Calls `look` after every slow call: there it learns what the hot path has done by itself meanwhile. @returns a function that ends it */
+  whenSettled(look: () => void): () => void;
   /** Books pieces of memory that I/O works on: an unshared memory does not grow while there are any. */
   lend(change: 1 | -1): void;
   /** Registers what is to be done when the ram is destroyed: who waits is told. @returns a function that takes it off again */

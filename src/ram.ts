@@ -680,6 +680,7 @@ export class Ram extends Contents {
       isEntitled: (gfp) => this.#supply.isEntitled(gfp),
       waived: (frames, fn) => this.#supply.waived(frames, fn),
       whenFrames: (serve) => this.#supply.whenFrames(serve),
+      whenSettled: (look) => this.#supply.whenSettled(look),
       releaseCache: (record) => this.#supply.release(record),
       lend: (change) => this.#engine.core.poke(this.#control, this.#read(LENT) + change, LENT),
       whenDestroyed: (fn) => {

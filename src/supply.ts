@@ -70,6 +70,7 @@ export class Supply {
   readonly #held = new Map<number, number[]>();
   readonly #hungry = new Set<() => void>();
   #serving = false;
+  readonly #lookers = new Set<() => void>();
 
   constructor(host: RamHost, marks: Marks, tell: Tell) {
     this.#host = host;
@@ -211,10 +212,18 @@ export class Supply {
   settle(): void {
     const spare = this.#spare();
     if (this.#hungry.size !== 0) this.#serve();
-    if (spare === this.#seen) return;
-    this.#seen = spare;
-    if (spare > 0) for (const record of this.#held.keys()) this.release(record);
-    this.#watch();
+    if (spare !== this.#seen) {
+      this.#seen = spare;
+      if (spare > 0) for (const record of this.#held.keys()) this.release(record);
+      this.#watch();
+    }
+    if (this.#lookers.size !== 0) for (const look of this.#lookers) look();
+  }
+
+  /** Calls `look` at the end of every `settle`, until the function that it answers is called. */
+  whenSettled(look: () => void): () => void {
+    this.#lookers.add(look);
+    return () => this.#lookers.delete(look);
   }
 
   #watch(): void {
