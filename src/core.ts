@@ -31,7 +31,6 @@ export {
   type ResourcePoolOptions,
   type ResourcePoolStats,
   type Schedule,
-  type ShrinkerRegistry,
 } from "./resource-pool.js";
 export { SHRINK_EMPTY, SHRINK_STOP, type Shrinker, type ShrinkerFailure, type ShrinkerStats } from "./shrinkers.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";

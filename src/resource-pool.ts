@@ -3,7 +3,7 @@
  * only when the pool is empty. In the background the pool is filled and drained, so that in steady state nobody waits for the
  * backing, and it is not called at all.
  *
- *   uses     errors, events, gfp, host, misuse, shrinkers (types), wait-queue
+ *   uses     errors, events, gfp, host, misuse, ram-host, wait-queue
  *   used by  programs
  *
  *            fill up to here          drain down to here
@@ -24,14 +24,17 @@
  * Source: A. S. Keshavamurthy, resource pools (Linux kernel mailing list, June 2007), for the order and the band. Waiting, the
  * slices, the checks and the surplus for shrinkers are ours.
  */
-import { RingfenceError, show } from "./errors.js";
+import type { Cache } from "./cache.js";
+import { type ErrorCode, RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { hasTimers, startTimer, stopTimer } from "./host.js";
 import type { Misuse, MisuseKind } from "./misuse.js";
-import type { Shrinker } from "./shrinkers.js";
+import type { Ram } from "./ram.js";
+import { HOST, type RamHost } from "./ram-host.js";
 import { checkWait, type WaitOptions, WaitQueue } from "./wait-queue.js";
 
+const DESTROYED = "ERR_RINGFENCE_POOL_DESTROYED";
 /** Most calls of the backing in one slice of the background's work. */
 const SLICE = 32;
 /** How many reports a pool writes to the console when nobody listens. */
@@ -41,11 +44,6 @@ const COUNT_MAX = 2 ** 28;
 
 /** Arranges that `task` is called later, once. A function that it answers is called to cancel that. */
 export type Schedule = (task: () => void) => unknown;
-
-/** Where a pool's surplus is registered, so that it is given back when memory is short. A {@link Ram} is one. */
-export interface ShrinkerRegistry {
-  registerShrinker(shrinker: Shrinker): () => void;
-}
 
 /** What all resource pools are told. */
 export interface ResourcePoolBand {
@@ -59,8 +57,8 @@ export interface ResourcePoolBand {
   readonly schedule?: Schedule;
   /** Flags that `get` asks the backing with, without Wait and Zero; default `Gfp.NoWait`. Others ask with Reclaim as well. */
   readonly gfp?: number;
-  /** Has what can be spared given back when this ram is short of memory. */
-  readonly ram?: ShrinkerRegistry;
+  /** The ram that the elements lie in: what can be spared is given back when it is short, and the pool ends with it. */
+  readonly ram?: Ram;
   /** Sees every element that is put twice or never was of the pool, at the cost of a Set. */
   readonly checks?: boolean;
   /** Most waiters; default Infinity. */
@@ -122,7 +120,7 @@ export interface ResourcePoolEvents {
 export class ResourcePoolError extends RingfenceError {
   readonly report: ResourcePoolStats;
 
-  constructor(code: RingfenceError["code"], text: string, report: ResourcePoolStats, cause?: unknown) {
+  constructor(code: ErrorCode, text: string, report: ResourcePoolStats, cause?: unknown) {
     super(code, text, cause === undefined ? undefined : { cause });
     this.report = report;
   }
@@ -211,8 +209,9 @@ export class ResourcePool<T, None = undefined> {
   /** Whether the work to do is draining, which once begun goes on down to the target. */
   #draining = false;
   #cancel: (() => void) | undefined;
-  #destroyed = false;
-  #unregister: (() => void) | undefined;
+  /** Why the pool may not be used any more. */
+  #end: ErrorCode | undefined;
+  readonly #registrations: (() => unknown)[] = [];
   #gets = 0;
   #puts = 0;
   #misses = 0;
@@ -252,60 +251,52 @@ export class ResourcePool<T, None = undefined> {
       full: () => this.#error("ERR_RINGFENCE_QUEUE_FULL", `${this.#queue.length} wait already`),
     });
     this.#fillAtFirst();
-    this.#unregister = options.ram?.registerShrinker({
+    if (options.ram) this.#register(options.ram);
+  }
+
+  #register(ram: Ram): void {
+    const surplus = {
       name: this.name,
       first: true,
       count: () => this.shrinkable(),
-      scan: (count) => this.shrink(count),
-    });
+      scan: (count: number) => this.shrink(count),
+    };
+    this.#registrations.push(ram.registerShrinker(surplus));
+    this.#endWith(ram[HOST]);
   }
 
-  /** A pool of objects of a cache, over `cache.alloc` and `cache.free`. */
-  static fromCache(
-    cache: { alloc(gfp?: number): number; free(address: number): boolean },
-    options: ResourcePoolBand,
-  ): ResourcePool<number, 0> {
-    return new ResourcePool({
-      ...options,
-      none: 0,
-      allocate: (gfp) => cache.alloc(gfp),
-      free: (address: number) => cache.free(address),
-    });
+  /** The elements lie in this ram: there is nothing to give back when it ends. */
+  #endWith({ whenDestroyed }: RamHost): void {
+    const end = (): void => {
+      this.#elements.length = 0;
+      this.#count = 0;
+      this.#finish("ERR_RINGFENCE_RAM_DESTROYED");
+    };
+    this.#registrations.push(whenDestroyed(end));
+  }
+
+  /** A pool of objects of a cache, over `cache.alloc` and `cache.free`. Name its ram in the options to have the surplus given back. */
+  static fromCache(cache: Cache, options: ResourcePoolBand): ResourcePool<number, 0> {
+    const allocate = (gfp: number): number => cache.alloc(gfp);
+    const pool = new ResourcePool<number, 0>({ ...options, none: 0, allocate, free: (address) => cache.free(address) });
+    if (!options.ram) pool.#endWith(cache[HOST]);
+    return pool;
   }
 
   /** A pool of blocks of `size` bytes, over `ram.kmalloc` and `ram.kfree`. */
-  static fromKmalloc(
-    ram: { kmalloc(size: number, gfp?: number): number; kfree(address: number): boolean } & Partial<ShrinkerRegistry>,
-    size: number,
-    options: ResourcePoolBand,
-  ): ResourcePool<number, 0> {
-    return new ResourcePool({
-      ...withRegistry(ram, options),
-      none: 0,
-      allocate: (gfp) => ram.kmalloc(size, gfp),
-      free: (address: number) => ram.kfree(address),
-    });
+  static fromKmalloc(ram: Ram, size: number, options: ResourcePoolBand): ResourcePool<number, 0> {
+    const allocate = (gfp: number): number => ram.kmalloc(size, gfp);
+    return new ResourcePool({ ram, ...options, none: 0, allocate, free: (address: number) => ram.kfree(address) });
   }
 
   /** A pool of runs of `count` frames, over `ram.takeFrames` and `ram.giveFrames`. */
-  static fromFrames(
-    ram: {
-      takeFrames(count: number, options?: { gfp?: number }): number;
-      giveFrames(address: number): boolean;
-    } & Partial<ShrinkerRegistry>,
-    count: number,
-    options: ResourcePoolBand,
-  ): ResourcePool<number, 0> {
+  static fromFrames(ram: Ram, count: number, options: ResourcePoolBand): ResourcePool<number, 0> {
     const how = { gfp: 0 };
-    return new ResourcePool({
-      ...withRegistry(ram, options),
-      none: 0,
-      allocate: (gfp) => {
-        how.gfp = gfp;
-        return ram.takeFrames(count, how);
-      },
-      free: (address: number) => ram.giveFrames(address),
-    });
+    const allocate = (gfp: number): number => {
+      how.gfp = gfp;
+      return ram.takeFrames(count, how);
+    };
+    return new ResourcePool({ ram, ...options, none: 0, allocate, free: (address: number) => ram.giveFrames(address) });
   }
 
   // taking and giving back
@@ -364,7 +355,8 @@ export class ResourcePool<T, None = undefined> {
    * nothing.
    *
    * @returns false when the element is not out: then nothing was done and the mistake was reported
-   * @throws RingfenceError ERR_RINGFENCE_POOL_DESTROYED once the last element has come back to a destroyed pool
+   * @throws RingfenceError ERR_RINGFENCE_POOL_DESTROYED once the last element has come back to a destroyed pool,
+   *   ERR_RINGFENCE_RAM_DESTROYED
    */
   put(element: T | None): boolean {
     const count = this.#count;
@@ -387,11 +379,11 @@ export class ResourcePool<T, None = undefined> {
 
   #putSlow(element: T | None): boolean {
     if (isNone(element) || element === this.#none) return true;
-    if (this.#destroyed && this.#out === 0) this.#checkAlive();
+    if (this.#end !== undefined && (this.#out === 0 || this.#end !== DESTROYED)) this.#checkAlive();
     if (!this.#isOut(element as T)) return false;
     this.#puts++;
     this.#taken?.delete(element as T);
-    if (this.#destroyed) {
+    if (this.#end !== undefined) {
       this.#release(element as T);
       return true;
     }
@@ -466,7 +458,7 @@ export class ResourcePool<T, None = undefined> {
       return undefined;
     }
     this.#lastError = undefined;
-    if (!this.#destroyed) return element as T;
+    if (this.#end === undefined) return element as T;
     this.#release(element as T); // R5: it was destroyed by the backing
     return undefined;
   }
@@ -523,7 +515,7 @@ export class ResourcePool<T, None = undefined> {
 
   /** Notes that there is work to do, and queues a task for it. */
   #wake(): void {
-    if (this.#ticking || this.#destroyed) return;
+    if (this.#ticking || this.#end !== undefined) return;
     this.#due = true;
     this.#queueTask();
   }
@@ -583,7 +575,7 @@ export class ResourcePool<T, None = undefined> {
     if (this.#count > this.#highest) this.#draining = true;
     const isWell = this.#draining ? this.#drainSome() : this.#fillSome();
     this.#draining = this.#draining && isWell && this.#count > this.#target;
-    if (!isWell || this.#destroyed) return false;
+    if (!isWell || this.#end !== undefined) return false;
     return this.#draining || this.#isThin() || this.#count > this.#highest;
   }
 
@@ -683,14 +675,18 @@ export class ResourcePool<T, None = undefined> {
     return this.#error("ERR_RINGFENCE_TIMEOUT", text, this.#lastError);
   }
 
-  #error(code: RingfenceError["code"], text: string, cause?: unknown): ResourcePoolError {
+  #error(code: ErrorCode, text: string, cause?: unknown): ResourcePoolError {
     return new ResourcePoolError(code, `resource pool "${this.name}": ${text}`, this.stats(), cause);
   }
 
   // life
 
+  #endError(code: ErrorCode): ResourcePoolError {
+    return this.#error(code, code === DESTROYED ? "it was destroyed" : "its ram was destroyed");
+  }
+
   #checkAlive(): void {
-    if (this.#destroyed) throw this.#error("ERR_RINGFENCE_POOL_DESTROYED", "it was destroyed");
+    if (this.#end !== undefined) throw this.#endError(this.#end);
   }
 
   /**
@@ -701,27 +697,28 @@ export class ResourcePool<T, None = undefined> {
    * @throws ResourcePoolError ERR_RINGFENCE_POOL_BUSY while elements are out: the pool stays as it is
    */
   destroy({ force = false }: { force?: boolean } = {}): void {
-    if (this.#destroyed) return;
+    if (this.#end !== undefined) return;
     if (this.#out > 0 && !force) {
       throw this.#error(
         "ERR_RINGFENCE_POOL_BUSY",
         `${this.#out} elements are out: put them back first, or insist with force`,
       );
     }
-    this.#destroyed = true;
+    this.#finish(DESTROYED);
+  }
+
+  /** Ends the pool, the background's work and all waiting. */
+  #finish(code: ErrorCode): void {
+    if (this.#end !== undefined) return;
+    this.#end = code;
     this.#due = false;
-    this.#unregister?.();
+    for (const takeOff of this.#registrations) takeOff();
     this.#cancelTask();
     while (this.#count > 0) this.#release(this.#pop());
-    this.#queue.rejectAll(() => this.#error("ERR_RINGFENCE_POOL_DESTROYED", "it was destroyed"));
+    this.#queue.rejectAll(() => this.#endError(code));
   }
 
   [Symbol.dispose](): void {
     this.destroy();
   }
-}
-
-/** The pool's surplus goes to the ram that it was made of, unless the options name another. */
-function withRegistry(ram: Partial<ShrinkerRegistry>, options: ResourcePoolBand): ResourcePoolBand {
-  return ram.registerShrinker ? { ram: ram as ShrinkerRegistry, ...options } : options;
 }
