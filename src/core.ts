@@ -13,6 +13,15 @@ import { parseOptions, type RamOptions } from "./options.js";
 import type { Ram } from "./ram.js";
 
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
+export {
+  CleanCache,
+  CleanCacheBusyError,
+  type CleanCacheFailure,
+  type CleanCacheOptions,
+  type CleanCacheStats,
+  type CleanContents,
+} from "./clean-cache.js";
+export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";

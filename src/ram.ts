@@ -1,7 +1,8 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, supply, arguments, bulk, events, gfp, misuse, report, contents, text, generated/layout
+ *   uses     engine, cache, clean-cache, clean-frames, supply, arguments, bulk, events, gfp, misuse, report, contents, text,
+ *            generated/layout
  *   used by  create
  *
  * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
@@ -11,6 +12,8 @@
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
 import { Cache, readStats } from "./cache.js";
+import { CleanCache, type CleanCacheFailure, type CleanCacheOptions } from "./clean-cache.js";
+import { CleanFrames } from "./clean-frames.js";
 import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
 import { RingfenceError, show } from "./errors.js";
@@ -88,6 +91,8 @@ export interface RamEvents extends SupplyEvents {
   misuse: Misuse;
   /** The arena has grown: views made before are detached unless the memory is shared. */
   grow: { readonly size: number };
+  /** An `onEvict` of a clean cache threw or rejected. */
+  cleanCache: CleanCacheFailure;
 }
 
 /** The C names, to be imported by another wasm module that uses the same memory. */
@@ -138,6 +143,7 @@ export class Ram extends Contents {
   readonly #events = new Events<RamEvents>();
   readonly #endings = new Set<() => void>();
   readonly #caches = new Map<number, Cache>();
+  #cleanFrames: CleanFrames | undefined;
   /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
   #bulkSize = 0;
   readonly #kmallocOne = (): number => this.kmalloc(this.#bulkSize);
@@ -456,6 +462,19 @@ export class Ram extends Contents {
   /** The user's caches, oldest first. */
   caches(): IterableIterator<Cache> {
     return this.#caches.values();
+  }
+
+  /**
+   * Makes a cache of contents that can be done without: it takes the frames that nobody needs just now, those that were promised
+   * and not drawn too, and loses them, the ones not used for the longest time first, the moment somebody needs them.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE
+   */
+  createCleanCache<Key = unknown>(options: CleanCacheOptions<Key> = {}): CleanCache<Key> {
+    this[ENTER]();
+    this.#cleanFrames ??= new CleanFrames(this.#host);
+    const report = (failure: CleanCacheFailure): void => void this.#events.emit("cleanCache", failure);
+    return new CleanCache<Key>(this.#host, this.#cleanFrames, options, report);
   }
 
   // reports
