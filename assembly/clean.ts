@@ -31,7 +31,18 @@ import {
   PREV,
   TAKEN,
 } from "./layout";
-import { allowed, count, descriptorOf, frameOf, giveRun, ownerAt, rebook, takeIdle, takeRun } from "./page";
+import {
+  allowed,
+  conceivable,
+  count,
+  descriptorOf,
+  frameOf,
+  giveRun,
+  ownerAt,
+  rebook,
+  takeIdle,
+  takeRun,
+} from "./page";
 
 function entryAt(address: u32): u32 {
   return descriptorOf(frameOf(address));
@@ -118,6 +129,7 @@ export function cleanEvict(): u32 {
 
 /** As `takeRun`; clean entries go, the oldest first, until there is such a run. */
 export function obtain(length: u32, align: u32, use: u32): u32 {
+  if (!conceivable(length, align)) return 0;
   let address = takeRun(length, align, use);
   while (address == 0 && allowed(length) && cleanEvict() != 0) address = takeRun(length, align, use);
   return address;

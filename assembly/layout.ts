@@ -71,7 +71,7 @@ export const SECTIONS_MAX: u32 = 1024;
  *   640     SMALL      u32[65], record of the kmalloc class for (size + 15) / 16
  *   904     LARGE      u32[LARGE_STEPS + 1], the same for (size + 127) / 128
  *   1168    EVICTIONS  how often the oldest clean entry had to go
- *   1172    LENT       pieces of memory that I/O works on: an unshared memory does not grow meanwhile, since that would move it
+ *   1172    LENT       pieces of unshared memory that I/O works on: it does not grow meanwhile, since that would move it
  */
 export const CONTROL: u32 = 1024;
 export const MAGIC: u32 = 0;

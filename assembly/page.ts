@@ -23,18 +23,7 @@
  * Source: address-ordered first fit over a radix tree of summaries is the Go runtime's page allocator (M. Knyszek, "Scaling
  * the Go page allocator", Go proposal 35112); bounds made exact by failure instead of exact summaries are ours.
  */
-import {
-  leadingZeros,
-  load32,
-  lock,
-  memoryGrow,
-  memoryPages,
-  store32,
-  THREADS,
-  trailingZeros,
-  unlock,
-  zero,
-} from "./heap";
+import { leadingZeros, load32, lock, memoryGrow, memoryPages, store32, trailingZeros, unlock, zero } from "./heap";
 import {
   arena,
   BITMAP,
@@ -372,6 +361,12 @@ export function allowed(length: u32): bool {
   return available() + waiver >= length + load32(control, KEEP);
 }
 
+/** Whether an arena of this maximum can have such a run at all. */
+export function conceivable(length: u32, align: u32): bool {
+  const maximum = load32(control, MAXIMUM);
+  return length <= maximum && align <= maximum;
+}
+
 /** Lowest free run that fits, or NONE, whoever has a claim on it. */
 function findFree(length: u32, align: u32): u32 {
   if (length > load32(control, FREE)) return NONE;
@@ -391,7 +386,7 @@ function findAllowed(length: u32, align: u32): u32 {
  * @returns the run's address, or 0
  */
 export function takeRun(length: u32, align: u32, use: u32): u32 {
-  if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return 0;
+  if (!conceivable(length, align)) return 0;
   lock(control, PAGE_LOCK);
   const frame = findAllowed(length, align);
   if (frame != NONE) claim(frame, length, align, use);
@@ -554,25 +549,32 @@ function tail(present: u32, enough: u32): u32 {
   return present - startOfFree(present, present > enough ? present - enough : 0);
 }
 
+/** Whether such a run may be there already, free or clean, so that only what is kept back stands before it. */
+function isKept(length: u32, align: u32): bool {
+  return !allowed(length) && (load32(control, CLEAN) != 0 || findFree(length, align) != NONE);
+}
+
 /**
- * Grows the arena towards a free run of `length` frames, what is kept back left aside; the caller looks for the run and asks again
- * if a new section's tables parted it. Near the maximum it grows as far as it may. A step is a 64th of the arena at least: growth costs about the same whatever the step, and
- * a 64th wastes little.
+ * Grows the arena towards a free run of `length` frames beside what is kept back; the caller looks for the run and asks again if a
+ * new section's tables parted it. Near the maximum it grows as far as it may. A step is a 64th of the arena at least: growth costs
+ * about the same whatever the step, and a 64th wastes little.
  *
- * @returns whether it grew; not beyond MAXIMUM, not while memory is lent, and not when the engine refuses
+ * @returns whether it grew; not beyond MAXIMUM, not in vain as far as that can be told, not while memory is lent, and not when the
+ *   engine refuses
  */
 function growFor(length: u32, align: u32): bool {
   const present = load32(control, FRAMES);
   const maximum = load32(control, MAXIMUM);
   const from = memoryFrames();
   if (present == maximum || from < present || from >= maximum) return false;
-  if (!THREADS && load32(control, LENT) != 0) return false;
+  if (load32(control, LENT) != 0) return false;
+  const more = shortage(length);
+  if (more > maximum - from) return false;
   const ample = length + align - 1;
   const room = from == present ? tail(present, ample) : 0;
-  if (from + length > maximum + room) return false;
+  if (from + length > maximum + room && !isKept(length, align)) return false;
   const whole = length > SECTION_FRAMES >>> 1;
   const missing = whole ? ample + tablesFor(from + ample + 2 * TABLE_FRAMES, present) : ample - room;
-  const more = shortage(length);
   let least = from + (missing > more ? missing : more);
   least = least < maximum ? alignUp(least, PAGE_FRAMES) : maximum;
   const step = alignUp(from + (present >>> 6), PAGE_FRAMES);
@@ -587,20 +589,23 @@ function shortage(length: u32): u32 {
   return wanted > there ? wanted - there : 1;
 }
 
-/** Grows the arena until a run of `length` frames could be had, or as far as it may. @returns whether it could at the end */
+/**
+ * Grows the arena until a run of `length` frames could be had, or as far as it may.
+ *
+ * @returns whether it is worth asking again: there is such a run, or there may be one once clean entries have gone
+ */
 export function grow(length: u32, align: u32): bool {
-  if (length > load32(control, MAXIMUM) || align > load32(control, MAXIMUM)) return false;
+  if (!conceivable(length, align)) return false;
   lock(control, PAGE_LOCK);
-  let frame = findAllowed(length, align);
-  while (frame == NONE && growFor(length, align)) frame = findAllowed(length, align);
+  while (findAllowed(length, align) == NONE && growFor(length, align)) {}
   unlock(control, PAGE_LOCK);
-  return frame != NONE;
+  return allowed(length);
 }
 
 /** Grows the arena until what is free or clean covers KEEP, or as far as it may. @returns whether it does. R2 */
 export function growToKeep(): bool {
   lock(control, PAGE_LOCK);
-  while (!allowed(0) && growFor(1, 1)) {}
+  while (!allowed(0) && growFor(0, 1)) {}
   unlock(control, PAGE_LOCK);
   return allowed(0);
 }

@@ -109,11 +109,11 @@ export function dropWindow(window: u32): void {
   releaseRun(window, KIND_WINDOW, HELD);
 }
 
-/** Takes the last `frames` frames off a window and books them under `use`. @returns their address, or 0 when it has not so many. R3 */
+/** Takes the last `frames` frames off a window and books them under `use`. @returns their address, or 0 when it has not so many, and for none. R3 */
 function cut(window: u32, frames: u32, use: u32): u32 {
   const descriptor = descriptorOf(frameOf(window));
   const length = load32(descriptor, LENGTH);
-  if (load32(descriptor, OWNER) != KIND_WINDOW || frames > length) return 0;
+  if (load32(descriptor, OWNER) != KIND_WINDOW || frames == 0 || frames > length) return 0;
   if (frames == length) store32(descriptor, KIND_NONE, OWNER);
   store32(descriptor, length - frames, LENGTH);
   rebook(frames, HELD, use);
