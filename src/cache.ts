@@ -140,7 +140,10 @@ export class Cache {
 
   #whenShort(gfp: number): number {
     const { engine, word } = this.#host;
-    const attempt = (): number => engine.core.cacheAlloc(this.#record) >>> 0;
+    const attempt = (): number => {
+      this.#enter(); // a shrinker may have destroyed this very cache
+      return engine.core.cacheAlloc(this.#record) >>> 0;
+    };
     const urgent = (): number => this.#host.urgentObject(this.#record);
     return this.#host.whenShort(gfp, word(this.#record, SHORT_FRAMES), attempt, urgent);
   }

@@ -62,7 +62,7 @@ import {
 import { checkGfp, Gfp } from "./gfp.js";
 import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
-import { bytesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
+import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
@@ -236,7 +236,10 @@ export class Ram extends Contents {
     const attempt = (): number => this.#engine.core.alignedAlloc(align, size) >>> 0;
     const frames = Math.ceil(bytes / FRAME_SIZE);
     if (bytes > CLASS_MAX || align > FRAME_SIZE) return this.#host.whenShort(gfp, frames, attempt);
-    const urgent = (): number => this.#host.urgentObject(this.#engine.hot.classFor(bytes) >>> 0);
+    const urgent = (): number => {
+      this[ENTER](); // the attempts before may have grown the memory
+      return this.#host.urgentObject(this.#engine.hot.classFor(bytes) >>> 0);
+    };
     return this.#host.whenShort(gfp, frames, attempt, urgent);
   }
 
@@ -258,8 +261,14 @@ export class Ram extends Contents {
 
   #kzallocShort(gfp: number, size: number): number {
     const address = this.#kmallocShort(gfp, 1, size);
-    if (address !== 0) this.#engine.bytes.fill(0, address, address + size);
+    if (address !== 0) this.#zero(address, size);
     return address;
+  }
+
+  /** Zeroes what was just taken; that may have grown the memory. */
+  #zero(address: number, size: number): void {
+    this[ENTER]();
+    this.#engine.bytes.fill(0, address, address + size);
   }
 
   /** Takes `count` times `size` zeroed bytes; 0 when that is more than there can be. */
@@ -309,7 +318,24 @@ export class Ram extends Contents {
 
   #kreallocShort(address: number, size: number): number {
     const attempt = (): number => this.#engine.core.realloc(address, size) >>> 0;
-    return this.#host.whenShort(Gfp.Kernel, Math.ceil(size / FRAME_SIZE), attempt);
+    const urgent = (): number => this.#moveUrgently(address, size);
+    return this.#host.whenShort(
+      Gfp.Kernel,
+      Math.ceil(size / FRAME_SIZE),
+      attempt,
+      size > CLASS_MAX ? undefined : urgent,
+    );
+  }
+
+  /** Moves what lies at `address` into an object out of the strict reserve. @returns its address, or 0 */
+  #moveUrgently(address: number, size: number): number {
+    this[ENTER](); // the attempts before may have grown the memory
+    const { core, hot, bytes } = this.#engine;
+    const moved = this.#host.urgentObject(hot.classFor(size) >>> 0);
+    if (moved === 0) return 0;
+    bytes.copyWithin(moved, address, address + Math.min(core.ksize(address) >>> 0, size));
+    core.free(address);
+    return moved;
   }
 
   /** Whether something that can be resized begins at `address`; reports it if not. */
@@ -375,10 +401,10 @@ export class Ram extends Contents {
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
     const gfp = checkGfp(options?.gfp ?? Gfp.Kernel);
     this[ENTER]();
-    if (frames > this.#read(MAXIMUM)) return 0;
+    if (Math.max(frames, framesOf(align)) > this.#read(MAXIMUM)) return 0;
     const step = Math.max(align >>> FRAME_SHIFT, 1);
     const address = this.#engine.core.takeFrames(frames, step) >>> 0 || this.#framesShort(gfp, frames, step);
-    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#engine.bytes.fill(0, address, address + bytesOf(frames));
+    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#zero(address, bytesOf(frames));
     this.#leave();
     return address;
   }
@@ -701,7 +727,9 @@ export class Ram extends Contents {
       whenFrames: (serve) => this.#supply.whenFrames(serve),
       whenSettled: (look) => this.#supply.whenSettled(look),
       releaseCache: (record) => this.#supply.release(record),
-      lend: (change) => this.#engine.core.poke(this.#control, this.#read(LENT) + change, LENT),
+      lend: (change) => {
+        if (!this.shared) this.#engine.core.poke(this.#control, this.#read(LENT) + change, LENT);
+      },
       whenDestroyed: (fn) => {
         this.#endings.add(fn);
         return () => this.#endings.delete(fn);

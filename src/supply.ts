@@ -64,6 +64,7 @@ export class Supply {
   #marks: Marks;
   /** Index in LEVELS. */
   #level = 0;
+  /** Frames that were available when the watermarks were last looked at. */
   #seen = Number.NaN;
   #entitled: Scope<boolean> | undefined;
   #channels: readonly (Channel | undefined)[] | undefined;
@@ -115,17 +116,23 @@ export class Supply {
   }
 
   whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number {
-    const address =
-      this.#tryHigh(gfp, attempt) || this.#tryEntitled(gfp, attempt, urgent) || this.#tryReclaim(gfp, frames, attempt);
+    const privileged = (): number => this.#tryHigh(gfp, attempt) || this.#tryEntitled(gfp, attempt, urgent);
+    const again = (): number => attempt() || privileged();
+    const address = privileged() || this.#tryReclaim(gfp, frames, again);
     if (address === 0 && (gfp & Gfp.NoWarn) === 0) this.#fail(gfp);
     return address;
   }
 
   #tryHigh(gfp: number, attempt: () => number): number {
-    const least = this.#host.read(LEAST);
-    if ((gfp & Gfp.High) === 0 || least === 0) return 0;
+    const share = this.#share(gfp);
+    return share === 0 ? 0 : this.waived(share, attempt);
+  }
+
+  /** Frames of the minimum watermark that these flags let a caller use. */
+  #share(gfp: number): number {
+    if ((gfp & Gfp.High) === 0) return 0;
     const share = (gfp & Gfp.Kernel) === 0 ? 5 / 8 : 1 / 2;
-    return this.waived(Math.floor(least * share), attempt);
+    return Math.floor(this.#read(LEAST) * share);
   }
 
   #tryEntitled(gfp: number, attempt: () => number, urgent?: () => number): number {
@@ -135,15 +142,17 @@ export class Supply {
 
   /** What is kept back from everybody, promises aside: what an entitled caller may ignore. */
   #kept(): number {
-    return this.#host.read(KEEP) - this.#host.read(RESERVED);
+    return this.#read(KEEP) - this.#read(RESERVED);
   }
 
   #tryReclaim(gfp: number, frames: number, attempt: () => number): number {
-    if ((gfp & Gfp.Reclaim) === 0 || this.shrinkers.size === 0) return 0;
+    if ((gfp & Gfp.Reclaim) === 0 || this.shrinkers.size === 0 || frames > this.#read(MAXIMUM)) return 0;
+    const privilege = this.isEntitled(gfp) ? this.#kept() : this.#share(gfp);
     let address = 0;
     for (let round = 0; round < ROUNDS && address === 0; round++) {
-      const goal = Math.max(frames, this.#spare() + 1);
-      if (this.shrinkers.shrink(() => this.#swept() >= goal) === 0) break;
+      const goal = Math.max(frames, this.#spare() + privilege + 1);
+      if (this.shrinkers.shrink(() => this.#swept() + privilege >= goal) === 0) break;
+      this.#host.enter();
       address = attempt();
     }
     return address;
@@ -155,24 +164,26 @@ export class Supply {
    * @returns undefined when there is nobody to ask
    */
   reclaimAsync(frames: number, signal?: AbortSignal): Promise<number> | undefined {
-    if (this.shrinkers.size === 0) return undefined;
+    if (this.shrinkers.size === 0 || frames > this.#read(MAXIMUM)) return undefined;
     const goal = Math.max(frames, this.#spare() + 1);
     return this.shrinkers.shrinkAsync(() => this.#swept() >= goal, { signal });
   }
 
-  /** Frames above what is kept back, once what waits in sheaves is back. */
+  /** Frames above what is kept back, once what waits in sheaves is back. Others' code has run: the ram may have been destroyed. */
   #swept(): number {
+    this.#host.enter();
     this.#host.engine.core.reclaim();
     return this.#spare();
   }
 
   #fail(gfp: number): void {
-    const { read } = this.#host;
-    this.#tell("failure", { gfp, available: read(FREE) + read(CLEAN), kept: read(KEEP) });
+    const available = this.#read(FREE) + this.#read(CLEAN);
+    this.#tell("failure", { gfp, available, kept: this.#read(KEEP) });
   }
 
   /** An object of the cache with this record out of the strict reserve, or 0. */
   urgentObject(record: number): number {
+    this.#host.enter(); // the attempts before may have grown the memory
     const { hot } = this.#host.engine;
     const slabs = this.#held.get(record) ?? [];
     for (const slab of slabs) {
@@ -202,21 +213,30 @@ export class Supply {
 
   // after each call
 
+  /** Reads a word of the control block, also while an attempt has grown the memory and nobody has renewed the views yet. */
+  #read(offset: number): number {
+    const { engine } = this.#host;
+    if (engine.isStale()) engine.refresh();
+    return this.#host.read(offset);
+  }
+
   /** Frames above what is kept back; negative while somebody with a claim is below it. */
   #spare(): number {
+    return this.#read(FREE) + this.#read(CLEAN) - this.#read(KEEP);
+  }
+
+  /** Frames that may be had by anybody, the minimum watermark included, and those that the arena may grow by. */
+  #available(): number {
     const { read } = this.#host;
-    return read(FREE) + read(CLEAN) - read(KEEP);
+    return read(FREE) + read(CLEAN) - read(RESERVED) - read(STRICT) + read(MAXIMUM) - read(FRAMES);
   }
 
   /** Looks at what has changed: pressure that is over, watermarks that were crossed, frames that somebody waits for. */
   settle(): void {
-    const spare = this.#spare();
+    if (this.#held.size !== 0 && this.#spare() > 0) for (const record of this.#held.keys()) this.release(record);
     if (this.#hungry.size !== 0) this.#serve();
-    if (spare !== this.#seen) {
-      this.#seen = spare;
-      if (spare > 0) for (const record of this.#held.keys()) this.release(record);
-      this.#watch();
-    }
+    const available = this.#available();
+    if (available !== this.#seen) this.#watch(available);
     if (this.#lookers.size !== 0) for (const look of this.#lookers) look();
   }
 
@@ -226,10 +246,9 @@ export class Supply {
     return () => this.#lookers.delete(look);
   }
 
-  #watch(): void {
-    const { read } = this.#host;
+  #watch(available: number): void {
+    this.#seen = available;
     const { min, low, high } = this.#marks;
-    const available = read(FREE) + read(CLEAN) - read(RESERVED) - read(STRICT) + read(MAXIMUM) - read(FRAMES);
     const level = available <= min ? 2 : available < low ? 1 : available >= high ? 0 : Math.min(this.#level, 1);
     if (level === this.#level) return;
     const before = this.#level;
