@@ -42,6 +42,8 @@ export interface CleanCacheStats {
   readonly bytes: number;
   readonly frames: number;
   readonly limit: number;
+  /** How many of its frames lie in windows that are held for reservations. */
+  readonly lodged: number;
   /** Entries that are pinned, and that are dirty. */
   readonly pinned: number;
   readonly dirty: number;
@@ -271,7 +273,7 @@ export class CleanCache<Key = unknown> {
   delete(key: Key): boolean {
     this.#enter();
     const entry = this.#entries.get(key);
-    if (!entry || entry.pins !== 0) return false;
+    if (entry?.pins !== 0) return false;
     this.#drop(entry);
     this.#host.leave();
     return true;
@@ -307,8 +309,8 @@ export class CleanCache<Key = unknown> {
   // what may not be evicted
 
   /**
-   * Keeps an entry from being evicted, replaced or deleted, until `unpin` was called as often. Its views stay good; growth of an
-   * unshared memory detaches them, as any.
+   * Keeps an entry from being evicted, replaced or deleted, until `unpin` was called as often. A view that is made now stays good
+   * that long, unless an unshared memory grows. One made before need not: what lodges in a window is moved.
    *
    * @returns false when there is no such entry, or a promise would not be covered without it: it stays evictable then
    */
@@ -421,6 +423,7 @@ export class CleanCache<Key = unknown> {
       bytes: this.#bytes,
       frames: this.#held,
       limit: this.#limit,
+      lodged: this.#shelf.lodged.length,
       pinned: this.#pinned,
       dirty: this.#dirty,
       hits: this.#hits,
@@ -480,7 +483,8 @@ export class CleanCache<Key = unknown> {
       }
     };
     return {
-      queue: new Queue(),
+      owned: new Queue(),
+      lodged: new Queue(),
       forget: (entry) => {
         this.#evictions++;
         this.#forget(entry);
