@@ -2,7 +2,7 @@
  * What the hot path offers when it runs as JavaScript: all that the wasm engines do, and what JavaScript does itself on either
  * engine, over the same memory: the fast halves, the walk of the invariants, and promises, which only the control plane makes.
  *
- *   uses     check, clean, index, kmalloc, promise, sheaf, slab
+ *   uses     check, clean, index, kmalloc, promise, ring, sheaf, slab
  *   used by  src/, bundled into src/generated/hot.js
  */
 export { checkArena } from "./check";
@@ -23,5 +23,18 @@ export {
   unpledge,
   unsecure,
 } from "./promise";
+export {
+  ringBytes,
+  ringCapacity,
+  ringCount,
+  ringHas,
+  ringInit,
+  ringIsFull,
+  ringNewest,
+  ringPop,
+  ringPush,
+  ringResize,
+  ringShift,
+} from "./ring";
 export { cacheAllocFast, cacheFreeFast, setPressure } from "./sheaf";
 export { heldAlloc, heldFree, unhold } from "./slab";
