@@ -589,9 +589,9 @@ export class ResourcePool<T, None = undefined> {
     return true;
   }
 
-  /** Whether elements are wanted: for the pool, or by who waits. */
+  /** Whether elements are wanted: also when somebody waits, since the pool is empty then (R2). */
   #isThin(): boolean {
-    return this.#count < this.#target || this.#queue.length > 0;
+    return this.#count < this.#target;
   }
 
   /** @returns false when the backing threw */

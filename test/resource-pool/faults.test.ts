@@ -369,6 +369,34 @@ describe("a schedule", () => {
     expect(pool.stats().available).toBeLessThanOrEqual(3000);
   });
 
+  it("that calls the task at once needs no stack for it, however much there is to do", () => {
+    const pool = new ResourcePool({
+      min: 0,
+      grow: 300_000,
+      allocate: () => ({}),
+      free: () => {},
+      schedule: (task) => task(),
+    });
+    const out = Array.from({ length: 900_001 }, () => pool.get());
+    for (const element of out) pool.put(element);
+    expect(pool.stats()).toMatchObject({ due: false });
+    expect(pool.stats().available).toBeLessThanOrEqual(600_000);
+  });
+
+  it("that calls the task at once, over a backing that uses the pool, does not spin", () => {
+    const pool = backing.pool({ min: 3, grow: 3, schedule: (task) => task() });
+    let inside = false;
+    backing.meanwhile = () => {
+      if (inside) return;
+      inside = true;
+      expect(pool.put(pool.get())).toBe(true);
+      inside = false;
+    };
+    take(pool, 10);
+    backing.meanwhile = () => {};
+    expect(pool.stats().available + pool.stats().out).toBe(backing.live.size);
+  });
+
   it("that calls the task at once, over a backing that fails, does not spin", () => {
     const pool = backing.pool({ min: 3, grow: 3, schedule: (task) => task() });
     pool.on("failure", () => {});
@@ -406,6 +434,42 @@ describe("a schedule", () => {
     expect(pool.stats()).toMatchObject({ available: 6, due: false });
   });
 
+  it("has nothing left to do when tick has done it", () => {
+    const pool = backing.pool({ min: 3, grow: 3, schedule: tasks.schedule });
+    take(pool, 6);
+    expect(tasks.queued.size).toBe(1);
+    expect(pool.tick()).toBe(false);
+    expect([tasks.queued.size, tasks.cancelled]).toEqual([0, 1]); // R3
+    take(pool, 4);
+    expect(tasks.queued.size).toBe(1);
+  });
+
+  it("that can not cancel is told, and the pool works on", () => {
+    const told: ResourcePoolFailure[] = [];
+    const error = new Error("not cancelled");
+    const cancel = (): never => {
+      throw error;
+    };
+    const pool = backing.pool({ min: 3, grow: 3, schedule: () => cancel });
+    pool.on("failure", (failure) => told.push(failure));
+    take(pool, 6);
+    expect(pool.tick()).toBe(false);
+    expect(told).toEqual([{ pool: "resource pool", operation: "schedule", error }]);
+    expect(pool.stats().available).toBe(6);
+  });
+
+  it("is queued again for what the backing itself has put meanwhile", () => {
+    const pool = backing.pool({ min: 3, grow: 3, schedule: tasks.schedule });
+    const out = take(pool, 20);
+    backing.meanwhile = () => {
+      for (const element of out.splice(0)) pool.put(element);
+    };
+    expect(pool.tick()).toBe(true);
+    backing.meanwhile = () => {};
+    tasks.settle();
+    expect(pool.stats()).toMatchObject({ available: 6, due: false });
+  });
+
   it("is tick alone where there is no event loop", () => {
     vi.stubGlobal("setTimeout", undefined);
     const pool = backing.pool({ min: 100, grow: 100 });
@@ -436,6 +500,15 @@ describe("a schedule", () => {
     for (const element of out) pool.put(element);
     expect(most()).toBe(32);
     expect(pool.stats().available).toBe(1000);
+  });
+
+  it("keeps no program alive, where timers can be told so", () => {
+    const unref = vi.fn();
+    vi.stubGlobal("setTimeout", () => ({ unref }));
+    vi.stubGlobal("clearTimeout", () => {});
+    const pool = backing.pool({ min: 3, grow: 3 });
+    take(pool, 4);
+    expect(unref).toHaveBeenCalledTimes(1);
   });
 
   it("the event loop runs between slices", async () => {

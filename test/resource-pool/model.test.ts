@@ -73,10 +73,11 @@ describe("against a model", () => {
       fc.nat(40),
       fc.integer({ min: 1, max: 40 }),
       fc.array(step, { maxLength: 60 }),
-      (min, grow, steps) => {
+      fc.boolean(),
+      (min, grow, steps, checks) => {
         const backing = new Backing();
         const tasks = new Tasks();
-        const pool = backing.pool({ min, grow, schedule: tasks.schedule });
+        const pool = backing.pool({ min, grow, checks, schedule: tasks.schedule });
         const model = new Model(min, grow);
         model.pool.push(...backing.live);
         const out: Element[] = [];
@@ -210,7 +211,7 @@ describe("with holders, waiters, aborts, faults and mistakes in any order", () =
     }
 
     async step([name, value]: Event): Promise<void> {
-      if (name === "get") this.get();
+      for (let i = 0; name === "get" && i <= value % 4; i++) this.get();
       if (name === "wait") this.wait();
       if (name === "put") this.put(value);
       if (name === "twice") this.putTwice(value);

@@ -196,6 +196,29 @@ describe("the background", () => {
   });
 });
 
+describe("the surplus", () => {
+  it("is what lies above min; shrink gives it back and no more, whatever the backing does meanwhile", () => {
+    const elements = pool(4, 4);
+    expect(elements.shrinkable()).toBe(4);
+    expect(elements.shrink(1)).toBe(1);
+    backing.meanwhile = () => void elements.get();
+    expect(elements.shrink()).toBe(2); // two were taken in between
+    backing.meanwhile = () => {};
+    expect(elements.stats().available).toBe(3);
+    expect([elements.shrinkable(), elements.shrink(), elements.shrink(-1), elements.shrink(NaN)]).toEqual([0, 0, 0, 0]);
+  });
+
+  it("is nothing while the pool is being filled: else reclaim would take what it was asked for", () => {
+    const elements = pool(4, 4);
+    take(elements, 5);
+    const surplus: number[] = [];
+    backing.meanwhile = () => surplus.push(elements.shrinkable(), elements.shrink());
+    tasks.settle();
+    expect(Math.max(...surplus)).toBe(0);
+    expect(elements.stats().available).toBe(8);
+  });
+});
+
 describe("the end", () => {
   it("[a3.8] destroy gives all that is pooled to the backing, and cancels the work", () => {
     const elements = pool(10, 5);

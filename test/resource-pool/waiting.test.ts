@@ -79,6 +79,21 @@ describe("getOrWait", () => {
     await other;
   });
 
+  it("does not overtake either", async () => {
+    const { pool } = exhausted();
+    const served: number[] = [];
+    const first = pool.getOrWait().then(() => served.push(1));
+    let left = 1;
+    backing.mood = () => (left-- > 0 ? "give" : "refuse");
+    const second = pool.getOrWait().then(() => served.push(2));
+    tasks.settle();
+    await first;
+    expect([served, pool.stats().waiting]).toEqual([[1], 1]);
+    left = 1;
+    pool.get();
+    await second;
+  });
+
   it("is served by the background when the backing has some again", async () => {
     const { pool } = exhausted({ min: 0 });
     const waiting = [pool.getOrWait(), pool.getOrWait()];
@@ -112,6 +127,21 @@ describe("getOrWait", () => {
     expect(error.message).toMatch(
       /"resource pool": timed out after 0 ms: 2 out, 0 available, 0 waiting; .* refused 2 of 4 calls/,
     );
+  });
+
+  it("names no cause that is over", async () => {
+    const { pool, out } = exhausted();
+    pool.on("failure", () => {});
+    backing.mood = () => "throw";
+    expect(() => pool.get()).toThrow(backing.error);
+    backing.mood = () => "give";
+    expect(pool.get()).toBeDefined();
+    backing.mood = () => "refuse";
+    tasks.settle();
+    expect(out.length).toBe(2);
+    for (let element = pool.get(); element; element = pool.get());
+    const error = await pool.getOrWait({ timeoutMs: 0 }).catch((reason) => reason);
+    expect([error.code, error.cause]).toEqual(["ERR_RINGFENCE_TIMEOUT", undefined]);
   });
 
   it("timeoutMs 0 takes what is there, and does not wait", async () => {
