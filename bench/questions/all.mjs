@@ -8,10 +8,23 @@ import * as classes from "./classes.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
+import * as mapUnmap from "./map-unmap.mjs";
 import * as memory from "./memory.mjs";
 import * as pair from "./pair.mjs";
 import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
 import * as wasmCalls from "./wasm-calls.mjs";
 
-export const QUESTIONS = [wasmCalls, jsCalls, memory, pair, shuffle, arenaSize, classes, size, engines, garbage];
+export const QUESTIONS = [
+  wasmCalls,
+  jsCalls,
+  memory,
+  pair,
+  shuffle,
+  mapUnmap,
+  arenaSize,
+  classes,
+  size,
+  engines,
+  garbage,
+];
