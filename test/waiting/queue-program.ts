@@ -199,13 +199,18 @@ export class QueueProgram {
     else if (this.#waiting.length >= this.#maxWaiting) this.#leaves(person, FULL);
     else this.#waiting.push(person);
     this.#unsettled.push(person);
-    if (this.#waiting.length === 1 && this.#couldServe()) this.#silentSince = this.#clock.time; // no pool would have it wait
+    if (this.#waiting.length === 1) this.#firstWaits();
     const settle = (actual: unknown) => {
       person.actual = actual;
       person.settled++;
       if (person.comesBack && Array.isArray(actual) && !this.#isEnding) this.#wait();
     };
     this.#queue.wait(person, { signal: signal?.signal, timeoutMs }).then(settle, settle);
+  }
+
+  /** The time to the next retry begins. No pool would have anybody wait who could be served; a silent one may. */
+  #firstWaits(): void {
+    this.#silentSince = this.#couldServe() ? this.#clock.time : Number.POSITIVE_INFINITY;
   }
 
   #leaves(person: Person, why: unknown): void {
