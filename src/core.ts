@@ -31,6 +31,14 @@ export type { RamOptions, Watermarks } from "./options.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
 export {
+  Reserve,
+  type ReserveMisuse,
+  type ReserveOptions,
+  type ReserveStats,
+  type ReserveUnit,
+} from "./reserve.js";
+export { type ReserveEvents, type ReserveRow, Reserves } from "./reserves.js";
+export {
   ResourcePool,
   type ResourcePoolBand,
   ResourcePoolError,

@@ -65,6 +65,7 @@ import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
+import { Reserves } from "./reserves.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
 import { Supply, type SupplyEvents } from "./supply.js";
 import { utf8Length } from "./text.js";
@@ -143,6 +144,7 @@ export class Ram extends Contents {
   readonly #events = new Events<RamEvents>();
   readonly #endings = new Set<() => void>();
   readonly #caches = new Map<number, Cache>();
+  #reserves: Reserves | undefined;
   #cleanFrames: CleanFrames | undefined;
   /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
   #bulkSize = 0;
@@ -569,6 +571,12 @@ export class Ram extends Contents {
   }
 
   // what happens when memory is short
+
+  /** The reserves: what is kept for those who must go on when memory is short. */
+  get reserves(): Reserves {
+    this.#reserves ??= new Reserves(this, this.#host);
+    return this.#reserves;
+  }
 
   /** The watermarks in bytes. */
   get watermarks(): { readonly min: number; readonly low: number; readonly high: number } {
