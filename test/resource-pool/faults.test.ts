@@ -407,6 +407,18 @@ describe("a schedule", () => {
     expect(pool.stats().available).toBe(0);
   });
 
+  it("that calls the task at once is not asked to cancel what is done", () => {
+    const cancel = vi.fn();
+    const schedule = (task: () => void): unknown => {
+      task();
+      return cancel;
+    };
+    const pool = backing.pool({ min: 3, grow: 3, schedule });
+    for (const element of take(pool, 30)) pool.put(element);
+    pool.destroy();
+    expect(cancel).not.toHaveBeenCalled();
+  });
+
   it("that throws loses no element; the work is done by tick, or after the next call", () => {
     let broken = true;
     const error = new Error("no more tasks");

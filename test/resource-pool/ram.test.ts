@@ -88,6 +88,17 @@ describe.each(["wasm", "ts"] as const)("on the engine %s", (engine) => {
     });
   });
 
+  it("a pool's surplus goes before anything else is asked for", () => {
+    const ram = createRamSync({ engine, size: "1MiB" });
+    const left: number[] = [];
+    ram.registerShrinker({ count: () => 1000, scan: () => left.push(pool.shrinkable()) && 0 });
+    const pool = ResourcePool.fromFrames(ram, 1, { min: 4, grow: 20 });
+    while (ram.takeFrames(1) !== 0);
+    expect(pool.stats().available).toBe(4);
+    expect(left.length).toBeGreaterThan(0);
+    expect(Math.max(...left)).toBe(0);
+  });
+
   it("a pool that was ended is asked for nothing any more", () => {
     const ram = createRamSync({ engine, size: "1MiB" });
     const pool = ResourcePool.fromKmalloc(ram, 100, { min: 1, grow: 1, name: "blocks" });
