@@ -1,6 +1,7 @@
 /**
  * Shrinkers: how much is asked of whom, that every reclaim ends, and that a shrinker that misbehaves harms nobody.
  */
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { RingfenceError } from "../../src/errors.js";
@@ -536,6 +537,14 @@ describe("awaited reclaim", () => {
     expect(store.asked).toEqual([]);
     expect(shrinkers.stats()[0]?.busy).toBe(true);
     expect(await shrinkers.shrinkAsync(never)).toBe(100); // without the one that hangs
+  });
+
+  it("leaves no listener on the signal", async () => {
+    const shrinkers = new Shrinkers();
+    shrinkers.register(slow(new Store(3000)));
+    const { signal } = new AbortController();
+    expect(await shrinkers.shrinkAsync(never, { signal })).toBe(3000);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("an abort within a scan does so too, and an aborted signal begins nothing", async () => {
