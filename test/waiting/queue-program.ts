@@ -26,7 +26,9 @@ const RETRY_MS = 50;
 const LARGEST_NEED = 4;
 const SIGNALS = 4;
 const THINGS = 12;
+/** Most who wait, and most calls back in a step: without bounds grants could feed each other for ever. */
 const CROWD = 30;
+const CALLS_BACK = 20;
 
 /** One timer at most, whose time is the program's. */
 class Clock {
@@ -134,6 +136,7 @@ export class QueueProgram {
   #silentSince = Number.POSITIVE_INFINITY;
   #depth = 0;
   #isEnding = false;
+  #inStep = 0;
   /** How much was done, to see that the programs do something. */
   readonly counts = { steps: 0, granted: 0, aborted: 0, timedOut: 0, rejected: 0, refused: 0, broken: 0, again: 0 };
 
@@ -171,6 +174,7 @@ export class QueueProgram {
 
   #step(): void {
     this.counts.steps++;
+    this.#inStep = 0;
     const dice = this.#random(100);
     if (dice < 35) this.#wait();
     else if (dice < 65) this.#giveBack();
@@ -313,7 +317,7 @@ export class QueueProgram {
   /** What a grant may do by and by; seldom, so that it ends. */
   #callBack(): void {
     const dice = this.#random(24);
-    if (dice > 4 || this.#depth > 0 || this.#isEnding) return;
+    if (dice > 4 || this.#depth > 0 || this.#isEnding || ++this.#inStep > CALLS_BACK) return;
     this.#depth++;
     this.counts.again++;
     if (dice === 0) this.#giveBack();
