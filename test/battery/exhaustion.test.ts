@@ -2,7 +2,7 @@
  * Memory that runs short at every single place where it is taken: nothing is lost, nothing breaks, and what was there stays.
  */
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { CONTROL, KEEP, MAXIMUM } from "../../src/generated/layout.js";
+import { CONTROL, KEEP, LEAST, MAXIMUM } from "../../src/generated/layout.js";
 import { createRamSync, type Ram } from "../../src/index.js";
 import { Battery, checkArena } from "../support/battery.js";
 import { codeOf } from "../support/codes.js";
@@ -129,7 +129,8 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
   /** Lets nothing be taken by anybody, or everything again. */
   function keepBack(ram: Ram, all: boolean): void {
     const control = ram.view(ram.base + CONTROL, Uint32Array, 64);
-    control[KEEP / 4] = all ? (control[MAXIMUM / 4] as number) : 0;
+    control[LEAST / 4] = all ? (control[MAXIMUM / 4] as number) : 0;
+    control[KEEP / 4] = control[LEAST / 4] as number;
   }
 
   test("when nothing may be taken during the n-th call, nothing is lost", () => {

@@ -278,10 +278,11 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
         isForeign: (address) => parties.isForeign(address),
       });
       for (let round = 0; round < 5; round++) {
-        program.run(60);
         if (ram.memory.buffer.byteLength + pages * PAGE < 64 * MIB) parties.growForOneself(pages);
+        program.run(60);
       }
       program.run(200);
+      program.runUntilGrown();
       expect(ram.validate()).toEqual({ ok: true, problems: [] });
       program.end();
       parties.check();
@@ -387,7 +388,7 @@ describe("an arena near the end of 4 GiB", () => {
 
   test.each(NAMED_FLAVOURS)("keeps sheaves in its last frame: %s", (_, flavour) => {
     const memory = memoryOf(PAGES_OF_4_GIB, flavour.shared);
-    const ram = createRamSync({ ...flavour, memory, base: 2 ** 32 - 16 * MIB });
+    const ram = createRamSync({ ...flavour, memory, base: 2 ** 32 - 16 * MIB, watermarks: { min: 0 } });
     const caches = Array.from({ length: 40 }, (__, index) =>
       ram.createCache(`c${index}`, { size: 16 + (index % 2) * 8 }),
     );

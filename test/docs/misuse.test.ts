@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createRamSync, type Misuse, type Ram, RingfenceError } from "../../src/index.js";
+import { type Cache, createRamSync, Gfp, type Misuse, type Ram, RingfenceError } from "../../src/index.js";
 import { quotedIn, tablesOf } from "./tables.js";
 
 const FRAME = 4096;
@@ -234,13 +234,19 @@ const EXPERIMENTS: Record<string, readonly Experiment[]> = {
     },
   ],
   "a free object, reading": [{ act: (ram) => ram.decode(slabOfFree(ram).place, 64) }],
-  "a cache after `destroy()`": (["alloc", "free", "shrink", "stats"] as const).map((method) => ({
+  "a cache after `destroy()`": [
+    (cache: Cache) => cache.alloc(),
+    (cache: Cache) => cache.alloc(Gfp.Atomic),
+    (cache: Cache, object: number) => cache.free(object),
+    (cache: Cache) => cache.shrink(),
+    (cache: Cache) => cache.stats(),
+  ].map((use) => ({
     act: (ram) => {
       const cache = cacheOf(ram);
       const object = cache.alloc();
       cache.free(object);
       cache.destroy();
-      cache[method](object);
+      use(cache, object);
     },
   })),
   "a ram after `destroy()`": [

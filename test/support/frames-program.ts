@@ -1,5 +1,6 @@
 /**
- * Random takes and gives of runs of frames, each answer foretold by the model of first fit; the arena may grow meanwhile.
+ * Random takes and gives of runs of frames, each answer foretold by the model of first fit; the arena may grow meanwhile. Nothing
+ * but what is kept back may be left when a run is refused that would fit.
  *
  *   uses     frames-model
  *   used by  the tests of frames and of growth
@@ -30,6 +31,8 @@ export class FramesProgram {
   readonly #random: Random;
   readonly #limits: Limits;
   readonly #runs: Run[] = [];
+  /** Frames that are kept back: the minimum watermark. */
+  readonly #kept: number;
   /** What the arena has, as far as it was looked at. */
   #frames = 0;
   #tables = 0;
@@ -46,6 +49,7 @@ export class FramesProgram {
     this.#ram = ram;
     this.#random = random;
     this.#limits = limits;
+    this.#kept = ram.meminfo().kept;
     this.#learn();
   }
 
@@ -62,6 +66,13 @@ export class FramesProgram {
       this.checkCounts();
     }
     this.checkRuns();
+  }
+
+  /** Takes single frames until the arena has grown once more, or may not. */
+  runUntilGrown(): void {
+    const { size, maximum } = this.#ram;
+    while (this.#ram.size === size && (size !== maximum || this.#free > this.#kept)) this.#takeRun(1, 1);
+    this.checkCounts();
   }
 
   /** Gives everything back. */
@@ -87,11 +98,15 @@ export class FramesProgram {
   #take(): void {
     const length = anySize(this.#random, this.#limits.longest);
     const align = this.#random(2) === 0 ? 1 : 1 << this.#random(this.#limits.alignShift + 1);
-    const foretold = this.model.firstFit(length, align);
+    this.#takeRun(length, align);
+  }
+
+  #takeRun(length: number, align: number): void {
+    const foretold = this.#foretell(length, align);
     const address = this.#ram.takeFrames(length, { align: align * FRAME });
     if (foretold >= 0) same([address, this.#ram.size / FRAME], [this.#addressOf(foretold), this.#frames]);
     this.#learn();
-    const frame = foretold >= 0 ? foretold : this.model.firstFit(length, align);
+    const frame = foretold >= 0 ? foretold : this.#foretell(length, align);
     same(address, frame < 0 ? 0 : this.#addressOf(frame), `${length} frames at ${align}: ${address}`);
     if (frame < 0) {
       this.#refusals++;
@@ -104,13 +119,18 @@ export class FramesProgram {
     this.#runs.push({ frame, length });
   }
 
+  /** The frame from which so many may be had, -1 if there is none. */
+  #foretell(length: number, align: number): number {
+    return this.#free - length < this.#kept ? -1 : this.model.firstFit(length, align);
+  }
+
   /** Room that the arena may grow to would not have been enough either. Told only where growth brings no tables. */
   checkRefusal(length: number, align: number): void {
     const { frames, size, maximum } = this.#ram.meminfo();
     const most = maximum / FRAME;
     if (size === maximum || Math.ceil(most / 1024) !== Math.ceil(frames / 1024)) return;
     this.model.give(frames, most - frames);
-    const possible = this.model.firstFit(length, align);
+    const possible = this.model.free - length < this.#kept ? -1 : this.model.firstFit(length, align);
     this.model.take(frames, most - frames);
     same(possible, -1, `${length} frames at ${align} were refused, ${frames} of ${most} frames are there`);
   }
