@@ -286,6 +286,8 @@ export class WaitQueue<N, T> {
     else this.#head = entry.next;
     if (entry.next) entry.next.previous = entry.previous;
     else this.#tail = entry.previous;
+    entry.previous = undefined; // a dead entry in the old generation would keep all that came after it alive
+    entry.next = undefined;
     entry.isWaiting = false;
     this.#length--; // Q1
     if (entry.signal) this.#signals.leave(entry.signal, entry); // Q4
