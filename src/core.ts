@@ -12,6 +12,7 @@ import { RingfenceError } from "./errors.js";
 import { parseOptions, type RamOptions } from "./options.js";
 import type { Ram } from "./ram.js";
 
+export type { Amount, ReservationAmount } from "./amount.js";
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
 export {
   CleanCache,
@@ -30,6 +31,13 @@ export type { Misuse, MisuseKind } from "./misuse.js";
 export type { RamOptions, Watermarks } from "./options.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
+export {
+  type Remaining,
+  Reservation,
+  ReservationExceededError,
+  type ReservationOptions,
+  ReservationTimeoutError,
+} from "./reservation.js";
 export {
   Reserve,
   type ReserveMisuse,

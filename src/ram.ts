@@ -1,14 +1,16 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, clean-cache, clean-frames, supply, arguments, bulk, events, gfp, misuse, report, contents, text,
- *            generated/layout
+ *   uses     engine, cache, clean-cache, clean-frames, reservation, supply, arguments, bulk, events, gfp, misuse, report, contents,
+ *            text, generated/layout
  *   used by  create
  *
  * Every method tries the fast half in JavaScript first, over the memory itself. What that can not do crosses over: `enter`
  * renews the views if the buffer was replaced in between, `leave` does so if the call has grown the memory and tells who listens.
  * A detached view answers nothing, which the fast halves take for "no": so a stale view is never believed and costs nothing.
  */
+
+import type { ReservationAmount } from "./amount.js";
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
 import { Cache, readStats } from "./cache.js";
@@ -65,6 +67,7 @@ import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
+import { type Reservation, type ReservationOptions, Reservations } from "./reservation.js";
 import { Reserves } from "./reserves.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
 import { Supply, type SupplyEvents } from "./supply.js";
@@ -146,6 +149,7 @@ export class Ram extends Contents {
   readonly #caches = new Map<number, Cache>();
   #reserves: Reserves | undefined;
   #cleanFrames: CleanFrames | undefined;
+  #reservations: Reservations | undefined;
   /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
   #bulkSize = 0;
   readonly #kmallocOne = (): number => this.kmalloc(this.#bulkSize);
@@ -568,6 +572,31 @@ export class Ram extends Contents {
     this[ENTER]();
     const problems = describeProblems(this.#engine.hot.checkArena() >>> 0);
     return { ok: problems.length === 0, problems };
+  }
+
+  // promises
+
+  /**
+   * Reserves memory: what a reservation covers can be taken from it at any time, without waiting, and never fails. Waits until the
+   * amount is to be had as a whole and all who asked before have theirs; holds nothing meanwhile.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_NEVER when the arena can never have so much; ERR_RINGFENCE_TIMEOUT,
+   *   ERR_RINGFENCE_QUEUE_FULL, the signal's own reason; ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_COUNT,
+   *   ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_TIMEOUT
+   */
+  async reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
+    return this.#reserver().reserve(amount, options);
+  }
+
+  /** The same without waiting. @returns undefined when it is not to be had now, or others wait */
+  tryReserve(amount: ReservationAmount): Reservation | undefined {
+    return this.#reserver().try(amount);
+  }
+
+  #reserver(): Reservations {
+    this[ENTER]();
+    this.#reservations ??= new Reservations(this.#host);
+    return this.#reservations;
   }
 
   // what happens when memory is short

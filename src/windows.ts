@@ -1,7 +1,7 @@
 /**
  * Windows: runs that are held for reservations, and the clean entries that lodge in them until they are drawn.
  *
- *   uses     options, ram-host
+ *   uses     kept-frames, options, ram-host
  *   used by  reservation (its stocks), clean-cache (as Lodgings)
  *
  * A run can not be promised by counting: it is held. So that it is of use while nobody draws it, the clean cache may keep an entry
@@ -14,6 +14,7 @@
  *   W2  #lodgers maps the address of every frame that is lodged in to its window
  *   W3  a window that has a vacant frame is in #roomy
  */
+import { pastAllButPromises } from "./kept-frames.js";
 import { bytesOf } from "./options.js";
 import type { RamHost } from "./ram-host.js";
 
@@ -89,7 +90,16 @@ export class Windows implements Lodgings {
   /** Holds a run of `frames` frames. @returns undefined when there is none */
   hold(frames: number): Window | undefined {
     const address = this.#host.engine.hot.holdWindow(frames) >>> 0;
-    if (address === 0) return undefined;
+    return address === 0 ? undefined : this.#open(address, frames);
+  }
+
+  /** Holds a run again that was dropped just now, or another one of its length. That can not fail. */
+  holdAgain(frames: number): Window {
+    const { hot } = this.#host.engine;
+    return this.#open(pastAllButPromises(this.#host, () => hot.holdWindow(frames)) >>> 0, frames);
+  }
+
+  #open(address: number, frames: number): Window {
     const window: Window = { address, length: frames, used: 0, vacated: [] };
     this.#roomy.add(window); // W3
     return window;

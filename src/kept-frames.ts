@@ -1,0 +1,35 @@
+/**
+ * Kept frames: single frames that are promised by counting, for those who hold promises.
+ *
+ *   uses     ram-host, generated/layout
+ *   used by  windows, booking, reservation-stock
+ */
+import { KEEP, RESERVED } from "./generated/layout.js";
+import type { RamHost } from "./ram-host.js";
+
+/** Takes promises of `frames` single frames back. */
+export function unbookFrames(host: RamHost, frames: number): void {
+  if (frames > 0) host.engine.hot.unpledge(frames);
+}
+
+/** Calls `fn`, for whom nothing is kept back but what is promised. */
+export function pastAllButPromises<T>(host: RamHost, fn: () => T): T {
+  const { hot } = host.engine;
+  hot.waive(host.read(KEEP) - host.read(RESERVED));
+  try {
+    return fn();
+  } finally {
+    hot.waive(0);
+  }
+}
+
+/** Promises `frames` frames that became free just now. That can not fail: FREE + CLEAN >= RESERVED held before they did. */
+export function bookBack(host: RamHost, frames: number): void {
+  if (frames > 0) pastAllButPromises(host, () => host.engine.hot.pledge(frames));
+}
+
+/** Makes a held slab of one frame that was promised. That can not fail. @returns its address */
+export function slabOfFrame(host: RamHost, record: number): number {
+  host.engine.hot.unpledge(1);
+  return pastAllButPromises(host, () => host.engine.hot.holdSlab(record, 0) >>> 0);
+}

@@ -1,0 +1,686 @@
+/**
+ * Reservation: memory that is promised, and taken when it is wanted. Who has one is never refused what it covers.
+ *
+ *   uses     amount, arguments, booking, cache, errors, estimate, gfp, kept-frames, misuse, ram-host, reservation-stock, wait-queue, windows,
+ *            generated/layout
+ *   used by  ram
+ *
+ * Whether a reservation can be had is decided when it is asked for: yes, later, or never. Later means a place in the one queue of
+ * the ram, first come, first served; who waits holds nothing. A reservation is a number that everybody's allocations leave room
+ * for, or a held run where memory has to be contiguous; the clean cache uses both until they are drawn.
+ *
+ * Invariants
+ *   V1  sum of `keptFrames` over all reservations == RESERVED + HELD
+ *   V2  whatever `remaining` says can be drawn, in any order and any pieces, without waiting
+ *   V3  `serve` is registered with the ram  <=>  somebody waits (until his promise has settled)
+ *   V4  what is not needed any more goes back at once: all that is kept for bytes, for the objects of a cache, with the last of them
+ *
+ * Source: B. LaHaise, "mempool design" (Linux kernel mailing list, December 2001): reservations decided at admission, whose memory
+ * holds clean pages until it is drawn.
+ */
+import { type Amount, describe, type Parts, parseAmount, type ReservationAmount } from "./amount.js";
+import { checkCount, checkSize, isWord } from "./arguments.js";
+import { Booking } from "./booking.js";
+import { type Cache, RECORD } from "./cache.js";
+import { RingfenceError, show } from "./errors.js";
+import { framesForObjects, SLAB_SIZE_MAX, sizeClasses } from "./estimate.js";
+import {
+  CLEAN,
+  FRAMES,
+  FREE,
+  HOLES,
+  INFO_SECTIONS,
+  KEEP,
+  KIND_FRAMES,
+  LEAST,
+  MAXIMUM,
+  META,
+  SECTION_FRAMES,
+  STRICT,
+  TABLE_FRAMES,
+} from "./generated/layout.js";
+import { Gfp } from "./gfp.js";
+import { bookBack, unbookFrames } from "./kept-frames.js";
+import { NO_ADDRESS } from "./misuse.js";
+import type { RamHost } from "./ram-host.js";
+import { ByteStock, type ClassTable, counted, ObjectStock, tableOf } from "./reservation-stock.js";
+import { checkWait, type WaitOptions, WaitQueue } from "./wait-queue.js";
+import { type Window, type Windows, windowsOf } from "./windows.js";
+
+/** What kmalloc(0) answers. */
+const ZERO_SIZE_PTR = 16;
+
+/** How somebody waits for a reservation. */
+export interface ReservationOptions extends WaitOptions {
+  /** Refuses with ERR_RINGFENCE_QUEUE_FULL if so many wait already. Default Infinity. */
+  readonly maxWaiting?: number | undefined;
+}
+
+/** What a reservation still covers. */
+export interface Remaining {
+  readonly frames: number;
+  /** Counted in multiples of 16 for each draw. */
+  readonly bytes: number;
+  readonly objects: ReadonlyMap<Cache, number>;
+  /** By their length in frames, how many. */
+  readonly runs: ReadonlyMap<number, number>;
+}
+
+/** More was drawn, or to be split off, than a reservation covers. Nothing was taken. */
+export class ReservationExceededError extends RingfenceError {
+  /** What was asked for, in words. */
+  readonly asked: string;
+  /** What the reservation covered then. */
+  readonly remaining: Remaining;
+
+  constructor(asked: string, remaining: Remaining) {
+    super(
+      "ERR_RINGFENCE_RESERVATION_EXCEEDED",
+      `the reservation does not cover ${asked}: it has ${describe(remaining)} left; reserve more, or top it up`,
+    );
+    this.asked = asked;
+    this.remaining = remaining;
+  }
+}
+
+/** Nothing was to be had in time. */
+export class ReservationTimeoutError extends RingfenceError {
+  readonly waitedMs: number;
+  /** What was asked for, in words. */
+  readonly asked: string;
+  /** Frames that were free, clean, and kept back for others when the time was over. */
+  readonly free: number;
+  readonly clean: number;
+  readonly kept: number;
+  /** How many others waited. */
+  readonly waiting: number;
+
+  constructor(waitedMs: number, asked: string, host: RamHost, waiting: number) {
+    const [free, clean, kept] = [host.read(FREE), host.read(CLEAN), host.read(KEEP)];
+    super(
+      "ERR_RINGFENCE_TIMEOUT",
+      `timed out after ${Math.round(waitedMs)} ms waiting for a reservation of ${asked}: ` +
+        `${free} frames are free, ${clean} clean, ${kept} of these kept back for others; ${waiting} others wait`,
+    );
+    this.waitedMs = waitedMs;
+    this.asked = asked;
+    this.free = free;
+    this.clean = clean;
+    this.kept = kept;
+    this.waiting = waiting;
+  }
+}
+
+function ended(): RingfenceError {
+  return new RingfenceError("ERR_RINGFENCE_RESERVATION_ENDED", "the reservation was released");
+}
+
+function invalid(text: string): RingfenceError {
+  return new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
+}
+
+/** Memory that is promised. Made by {@link Ram.reserve} and {@link Ram.tryReserve}. */
+export class Reservation {
+  /** Whether what is given back to it may be drawn again. */
+  readonly revolving: boolean;
+  readonly #office: Reservations;
+  readonly #host: RamHost;
+  #frames = 0;
+  /** Single frames of a revolving reservation that are out. */
+  #framesOut = 0;
+  readonly #bytes: ByteStock;
+  readonly #objects = new Map<Cache, ObjectStock>();
+  readonly #runs = new Map<number, Window[]>();
+  readonly #pending = new Set<(error: Error) => void>();
+  #ended = false;
+
+  /** @internal */
+  constructor(office: Reservations, revolving: boolean) {
+    this.#office = office;
+    this.#host = office.host;
+    this.revolving = revolving;
+    this.#bytes = new ByteStock(office.host, office.table, revolving);
+  }
+
+  // drawing
+
+  /**
+   * Draws a frame, or a run of `count` frames, of those that were reserved as `runs` of this length.
+   *
+   * @returns its address, never 0. It is the caller's: `ram.giveFrames` gives it back
+   * @throws ReservationExceededError when the reservation does not cover it; ERR_RINGFENCE_RESERVATION_ENDED,
+   *   ERR_RINGFENCE_INVALID_COUNT
+   */
+  takeFrames(count = 1): number {
+    if (count !== 1 || this.#frames === 0) return this.#takeRun(count);
+    this.#host.enter();
+    this.#frames--;
+    if (this.revolving) this.#framesOut++;
+    const address = this.#host.engine.hot.drawFrame() >>> 0;
+    this.#host.leave();
+    return address;
+  }
+
+  #takeRun(count: number): number {
+    const frames = checkCount("count", count, 1);
+    this.#enter();
+    const windows = this.#runs.get(frames);
+    const window = windows?.pop();
+    if (window === undefined) throw this.#beyond(frames === 1 ? "a frame" : `a run of ${frames} frames`);
+    if (windows?.length === 0) this.#runs.delete(frames);
+    const address = this.#office.windows.carve(window, frames, "frames");
+    this.#host.leave();
+    return address;
+  }
+
+  /**
+   * Draws `size` bytes. They count as the next multiple of 16.
+   *
+   * @returns an address, never 0; for 0 bytes, which count nothing, ZERO_SIZE_PTR. `ram.kfree` gives it back
+   * @throws ReservationExceededError when the reservation does not cover it; ERR_RINGFENCE_INVALID_ARGUMENT for more than 4096 bytes
+   *   of a revolving one; ERR_RINGFENCE_RESERVATION_ENDED, ERR_RINGFENCE_INVALID_SIZE
+   */
+  kmalloc(size: number): number {
+    const bytes = this.#bytes;
+    if (size > SLAB_SIZE_MAX || size >>> 0 !== size || size === 0) return this.#kmallocSlow(size);
+    const count = counted(size);
+    if (count >= bytes.bytes) return this.#kmallocSlow(size); // the last ones end the stock
+    return bytes.drawQuick(size, count) || this.#kmallocSlow(size);
+  }
+
+  #kmallocSlow(value: number): number {
+    const size = checkSize("size", value);
+    this.#enter();
+    if (size === 0) return ZERO_SIZE_PTR;
+    if (size > SLAB_SIZE_MAX && this.revolving) {
+      throw invalid(`a revolving reservation serves up to ${SLAB_SIZE_MAX} bytes at once, not ${size}`);
+    }
+    const bytes = this.#bytes;
+    const count = counted(size);
+    if (count > bytes.bytes) throw this.#beyond(`${size} bytes`);
+    const address = (size <= SLAB_SIZE_MAX && bytes.drawQuick(size, count)) || bytes.draw(size, count);
+    if (address === 0) throw this.#beyond(`${size} bytes`);
+    if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V4
+    this.#host.leave();
+    return address;
+  }
+
+  /**
+   * Draws an object of a cache.
+   *
+   * @returns its address, never 0. `cache.free` gives it back
+   * @throws ReservationExceededError when the reservation does not cover it; ERR_RINGFENCE_RESERVATION_ENDED,
+   *   ERR_RINGFENCE_CACHE_DESTROYED
+   */
+  alloc(cache: Cache): number {
+    const stock = this.#objects.get(cache);
+    if (stock === undefined || stock.left <= 1) return this.#allocSlow(cache); // the last one ends the stock
+    stock.cache.free(0); // throws if it was destroyed
+    return stock.drawQuick() || this.#allocSlow(cache);
+  }
+
+  #allocSlow(cache: Cache): number {
+    this.#enter();
+    const stock = this.#objects.get(cache);
+    if (stock === undefined || stock.left === 0) throw this.#beyond(`an object of "${cache?.name}"`);
+    stock.cache.free(0);
+    const address = stock.drawQuick() || stock.draw();
+    if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
+    if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V4
+    this.#host.leave();
+    return address;
+  }
+
+  #endObjects(stock: ObjectStock): void {
+    stock.end();
+    this.#objects.delete(stock.cache);
+  }
+
+  #beyond(asked: string): ReservationExceededError {
+    return new ReservationExceededError(asked, this.remaining);
+  }
+
+  // giving back, to a revolving one
+
+  /**
+   * Gives a single frame back that was drawn from this revolving reservation: it may be drawn again.
+   *
+   * @returns false when no run of frames begins at `address`: the mistake was reported
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT for a run of several frames, when all frames that were drawn are back, and
+   *   of a reservation that is not revolving; ERR_RINGFENCE_RESERVATION_ENDED
+   */
+  giveFrames(address: number): boolean {
+    this.#enterRevolving();
+    const { core } = this.#host.engine;
+    const status = isWord(address) ? 0 : NO_ADDRESS;
+    if (status === 0 && core.ownerAt(address) >>> 0 === KIND_FRAMES && core.lengthAt(address) >>> 0 > 1) {
+      throw invalid("a run of several frames does not come back to a reservation: give it to the ram");
+    }
+    if (this.#framesOut === 0)
+      throw invalid("all frames that were drawn from the reservation are back: give it to the ram");
+    return this.#give(status || core.giveFrames(address) >>> 0, "giveFrames", address, () => {
+      bookBack(this.#host, 1);
+      this.#frames++;
+      this.#framesOut--;
+    });
+  }
+
+  /**
+   * Gives back what kmalloc drew from this revolving reservation. Bytes may be drawn again as far as that is sure: slabs that other
+   * bytes keep open may be of use for their own sizes only. When all is back, all may be drawn.
+   *
+   * @returns false when nothing that was drawn from it begins at `address`: the mistake was reported
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT of a reservation that is not revolving; ERR_RINGFENCE_RESERVATION_ENDED
+   */
+  kfree(address: number): boolean {
+    this.#enterRevolving();
+    if (address === 0 || address === ZERO_SIZE_PTR) return true;
+    return this.#give(this.#freed(this.#bytes, address), "kfree", address, () => this.#bytes.gave(address));
+  }
+
+  /** The same for an object of a cache, which may always be drawn again. */
+  free(cache: Cache, address: number): boolean {
+    this.#enterRevolving();
+    if (address === 0) return true;
+    const stock = this.#objects.get(cache);
+    if (stock === undefined) throw invalid(`no objects of "${cache?.name}" were drawn from the reservation`);
+    return this.#give(this.#freed(stock, address), "free", address, () => stock.gave(address), cache.name);
+  }
+
+  /** Frees an object of a stock. @returns the status */
+  #freed(stock: { has(address: number): boolean }, address: number): number {
+    if (!isWord(address) || !stock.has(address)) return NO_ADDRESS;
+    return this.#host.engine.core.freeRest(address) >>> 0;
+  }
+
+  #give(status: number, operation: string, address: number, credit: () => void, owner?: string): boolean {
+    if (status === 0) credit();
+    else this.#host.blame(status, operation, address, owner);
+    this.#host.leave();
+    return status === 0;
+  }
+
+  #enterRevolving(): void {
+    this.#enter();
+    if (!this.revolving) throw invalid("the reservation is not a revolving one: give back to the ram, or to the cache");
+  }
+
+  // what is left
+
+  /** What can be drawn yet. */
+  get remaining(): Remaining {
+    const objects = [...this.#objects.values()].filter(({ left }) => left > 0);
+    return {
+      frames: this.#frames,
+      bytes: this.#bytes.bytes,
+      objects: new Map(objects.map(({ cache, left }) => [cache, left])),
+      runs: new Map([...this.#runs].map(([length, windows]) => [length, windows.length])),
+    };
+  }
+
+  /** Frames that are kept back for it: they make sure of what remains, in whatever pieces it is drawn. */
+  get keptFrames(): number {
+    let frames = this.#frames + this.#bytes.frames;
+    for (const stock of this.#objects.values()) frames += stock.frames;
+    for (const [length, windows] of this.#runs) frames += length * windows.length;
+    return frames;
+  }
+
+  /** Whether it was released, or the ram destroyed. */
+  get ended(): boolean {
+    return this.#ended || this.#office.closed;
+  }
+
+  // more, less, none
+
+  /**
+   * Reserves more, waiting like everybody who reserves.
+   *
+   * @throws as {@link Ram.reserve}, and ERR_RINGFENCE_RESERVATION_ENDED, also when it is released meanwhile
+   */
+  async topUp(amount: Amount, options?: ReservationOptions): Promise<void> {
+    this.#enter();
+    const parts = parseAmount(amount, this.#host, this.revolving);
+    await new Promise<unknown>((resolve, reject) => {
+      const wait = this.#office.ask({ parts, target: this }, options);
+      this.#pending.add(reject);
+      wait.then(resolve, reject).finally(() => this.#pending.delete(reject));
+    });
+  }
+
+  /**
+   * Moves a part of what remains to a new reservation. Frames and runs move as they are. Bytes and objects need more frames in two
+   * parts than in one, if they are not whole slabs.
+   *
+   * @returns undefined, and nothing has changed, when such frames are missing and not to be had now, or others wait for memory
+   * @throws ReservationExceededError when less remains; ERR_RINGFENCE_RESERVATION_ENDED, and as {@link Ram.tryReserve}
+   */
+  split(amount: Amount): Reservation | undefined {
+    this.#enter();
+    const parts = parseAmount(amount, this.#host, this.revolving);
+    if (!this.#covers(parts)) throw this.#beyond(describe(parts));
+    const part = new Reservation(this.#office, this.revolving);
+    const done = this.#office.book((booking) => this.#split(parts, part, booking));
+    this.#host.leave();
+    return done ? part : undefined;
+  }
+
+  #covers(parts: Parts): boolean {
+    const { frames, bytes, objects, runs } = this.remaining;
+    const has = <Key>(present: ReadonlyMap<Key, number>, wanted: ReadonlyMap<Key, number>): boolean =>
+      [...wanted].every(([key, count]) => count <= (present.get(key) ?? 0));
+    return parts.frames <= frames && parts.bytes <= bytes && has(objects, parts.objects) && has(runs, parts.runs);
+  }
+
+  #split(parts: Parts, part: Reservation, booking: Booking): boolean {
+    for (const [cache, count] of parts.objects) {
+      const stock = this.#objects.get(cache) as ObjectStock;
+      if (!stock.split(count, part.#stockOf(cache), booking)) return false;
+    }
+    booking.after(() => this.#move(parts, part));
+    return parts.bytes === 0 || this.#bytes.split(parts.bytes, part.#bytes, booking);
+  }
+
+  #move(parts: Parts, part: Reservation): void {
+    this.#frames -= parts.frames;
+    part.#frames = parts.frames;
+    for (const [length, count] of parts.runs) {
+      const windows = this.#runs.get(length) as Window[];
+      part.#runs.set(length, windows.splice(0, count));
+      if (windows.length === 0) this.#runs.delete(length);
+    }
+    for (const [cache, { left }] of this.#objects) if (left === 0 && !this.revolving) this.#objects.delete(cache);
+  }
+
+  /** Books all that makes sure of `parts` more. @internal */
+  grow(parts: Parts, booking: Booking): boolean {
+    if (!booking.frames(parts.frames)) return false;
+    for (const [length, count] of [...parts.runs].sort(([a], [b]) => b - a)) {
+      const windows = booking.windows(count, length);
+      if (windows === undefined) return false;
+      booking.after(() => this.#runs.set(length, [...(this.#runs.get(length) ?? []), ...windows]));
+    }
+    for (const [cache, count] of parts.objects) {
+      const stock = this.#stockOf(cache);
+      if (!stock.grow(count, booking)) return false;
+    }
+    booking.after(() => {
+      this.#frames += parts.frames;
+    });
+    return parts.bytes === 0 || this.#bytes.grow(parts.bytes, booking);
+  }
+
+  #stockOf(cache: Cache): ObjectStock {
+    const stock = this.#objects.get(cache) ?? new ObjectStock(this.#host, cache, this.revolving);
+    this.#objects.set(cache, stock);
+    return stock;
+  }
+
+  /** Frames that it would keep back with `parts` more, about. @internal */
+  framesWith(parts: Parts): number {
+    let frames = this.#frames + parts.frames + this.#bytes.framesFor(this.#bytes.bytes + parts.bytes);
+    for (const [length, windows] of this.#runs) frames += length * windows.length;
+    for (const [length, count] of parts.runs) frames += length * count;
+    for (const [cache, count] of parts.objects) frames += framesForObjects(this.#host, cache[RECORD], count);
+    return frames;
+  }
+
+  /**
+   * Ends it: what was not drawn goes back, and those who wait are served. What was drawn stays the caller's. A second call does
+   * nothing.
+   */
+  release(): void {
+    if (this.ended) return;
+    this.#host.enter();
+    this.#ended = true;
+    unbookFrames(this.#host, this.#frames);
+    this.#frames = 0;
+    this.#bytes.end();
+    for (const stock of this.#objects.values()) stock.end();
+    this.#objects.clear();
+    for (const windows of this.#runs.values()) for (const window of windows) this.#office.windows.drop(window);
+    this.#runs.clear();
+    for (const reject of this.#pending) reject(ended());
+    this.#host.leave();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #enter(): void {
+    this.#host.enter();
+    if (this.#ended) throw ended();
+  }
+}
+
+/** What somebody asks for: a reservation, or more for one. */
+interface Need {
+  readonly parts: Parts;
+  readonly target: Reservation | undefined;
+}
+
+/** What shrinkers are asked with: they may be, nobody is entitled to more, and nobody is told of a failure. */
+const RECLAIMING = Gfp.Reclaim | Gfp.NoMemalloc | Gfp.NoWarn;
+
+/** Where the reservations of a ram are made. @internal */
+export class Reservations {
+  readonly host: RamHost;
+  readonly windows: Windows;
+  readonly table: ClassTable;
+  /** An error is what a wait ends with. */
+  readonly #queue: WaitQueue<Need, Reservation | Error>;
+  #stopWatching: (() => void) | undefined;
+  /** Frames above what is kept back, at the last look: nobody is served unless there are more. */
+  #seen = 0;
+  #closed = false;
+
+  constructor(host: RamHost) {
+    this.host = host;
+    this.windows = windowsOf(host);
+    this.table = tableOf(sizeClasses(host));
+    this.#queue = new WaitQueue({
+      retry: () => this.#retry(),
+      timeout: ({ need }, waitedMs) => this.#timedOut(need, waitedMs),
+      full: () => this.#full(),
+    });
+    host.whenDestroyed(() => this.#close());
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether the ram was destroyed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** A reservation at once, or undefined. */
+  try(amount: ReservationAmount): Reservation | undefined {
+    const need = { parts: parseAmount(amount, this.host), target: undefined };
+    this.#checkPossible(need);
+    return this.#now(need);
+  }
+
+  /** A reservation as soon as it can be had, and all who asked before are served. */
+  async reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
+    return this.ask({ parts: parseAmount(amount, this.host), target: undefined }, options);
+  }
+
+  async ask(need: Need, options?: ReservationOptions): Promise<Reservation> {
+    checkWait(options);
+    const most = parseMaxWaiting(options?.maxWaiting);
+    this.#checkPossible(need);
+    const granted = this.#now(need);
+    if (granted) return granted;
+    if (this.#queue.length >= most) throw this.#full();
+    return this.#wait(need, options);
+  }
+
+  async #wait(need: Need, options: ReservationOptions | undefined): Promise<Reservation> {
+    const wait = this.#queue.wait(need, options);
+    this.#watch();
+    if (this.#queue.length === 1) this.#reclaim(need, options?.signal);
+    try {
+      const result = await wait;
+      if (result instanceof Error) throw result;
+      return result;
+    } finally {
+      if (this.#queue.length === 0) this.#unwatch();
+    }
+  }
+
+  /** Asks shrinkers that answer with promises. What they free serves who waits. */
+  #reclaim(need: Need, signal: AbortSignal | undefined): void {
+    this.host.reclaimAsync(this.#framesOf(need), signal)?.catch(() => {});
+  }
+
+  #framesOf({ parts, target }: Need): number {
+    return (target ?? new Reservation(this, parts.revolving)).framesWith(parts);
+  }
+
+  // who is served
+
+  /** What is needed if it is to be had now and nobody waits. */
+  #now(need: Need): Reservation | undefined {
+    if (this.#queue.length > 0) return undefined;
+    let granted = this.#grant(need);
+    if (granted === undefined) {
+      const attempt = (): number => {
+        granted = this.#grant(need);
+        return granted === undefined ? 0 : 1;
+      };
+      this.host.whenShort(RECLAIMING, this.#framesOf(need), attempt);
+    }
+    this.host.leave();
+    if (granted instanceof Error) throw granted;
+    return granted;
+  }
+
+  /** @returns undefined when it is not to be had now; an error when it never will be */
+  #grant({ parts, target }: Need): Reservation | Error | undefined {
+    if (target?.ended) return ended();
+    const destroyed = destroyedOf(parts.objects.keys());
+    if (destroyed) return destroyed;
+    const reservation = target ?? new Reservation(this, parts.revolving);
+    return this.book((booking) => reservation.grow(parts, booking), true) ? reservation : undefined;
+  }
+
+  /**
+   * Takes all that `fill` books, or nothing.
+   *
+   * @param mayTake whether it may take what is free; default: unless somebody waits for it
+   */
+  book(fill: (booking: Booking) => boolean, mayTake: boolean = this.#queue.length === 0): boolean {
+    const booking = new Booking(this.host, mayTake);
+    const filled = fill(booking);
+    if (filled) booking.keep();
+    else booking.undo();
+    return filled;
+  }
+
+  #spare(): number {
+    const { read } = this.host;
+    return read(FREE) + read(CLEAN) - read(KEEP);
+  }
+
+  #watch(): void {
+    this.#seen = this.#spare();
+    this.#stopWatching ??= this.host.whenFrames(() => this.#look()); // V3
+  }
+
+  #unwatch(): void {
+    if (!this.#closed) this.#stopWatching?.(); // V3
+    this.#stopWatching = undefined;
+  }
+
+  /** After every slow call: serves who waits if there is more to be had than at the last look. */
+  #look(): void {
+    const before = this.#seen;
+    this.#seen = this.#spare();
+    if (this.#seen > before) this.#serve();
+  }
+
+  #serve(): void {
+    this.#queue.serve((need) => this.#grant(need));
+    this.#seen = this.#spare();
+  }
+
+  /** On the timer, and after the head has gone. */
+  #retry(): void {
+    this.host.enter();
+    const { head } = this.#queue;
+    if (head) this.host.whenShort(RECLAIMING, this.#framesOf(head.need), () => this.#serveOnce());
+    this.host.leave();
+  }
+
+  /** @returns 0 when nobody was served, so that shrinkers are asked */
+  #serveOnce(): number {
+    const before = this.#queue.length;
+    this.#serve();
+    return this.#queue.length < before ? 1 : 0;
+  }
+
+  #close(): void {
+    this.#unwatch();
+    this.#closed = true;
+    this.#queue.rejectAll(() => new RingfenceError("ERR_RINGFENCE_RAM_DESTROYED", "this ram was destroyed"));
+  }
+
+  // what is told
+
+  #checkPossible(need: Need): void {
+    const frames = this.#framesOf(need);
+    const most = this.#possible();
+    if (frames <= most) return;
+    throw new RingfenceError(
+      "ERR_RINGFENCE_NEVER",
+      `a reservation of ${describe(need.parts)} needs ${frames} frames, and there are never more than ${most} for all: ` +
+        "ask for less, or give the ram a larger maximum",
+    );
+  }
+
+  /** The most frames that can ever be reserved, as the strict reserve and the minimum watermark are now. */
+  #possible(): number {
+    const { read } = this.host;
+    const tables = tablesBetween(read(FRAMES), read(MAXIMUM));
+    return Math.max(read(MAXIMUM) - read(META) - tables - read(HOLES) - read(STRICT) - read(LEAST), 0);
+  }
+
+  #timedOut({ parts }: Need, waitedMs: number): RingfenceError {
+    return new ReservationTimeoutError(waitedMs, describe(parts), this.host, this.#queue.length);
+  }
+
+  #full(): RingfenceError {
+    return new RingfenceError(
+      "ERR_RINGFENCE_QUEUE_FULL",
+      `${this.#queue.length} wait for reservations already: come back later, or raise maxWaiting`,
+    );
+  }
+}
+
+/** Frames of the tables that an arena of `present` frames gets when it grows to `maximum`. */
+function tablesBetween(present: number, maximum: number): number {
+  let frames = 0;
+  for (let section = Math.ceil(present / SECTION_FRAMES); section < Math.ceil(maximum / SECTION_FRAMES); section++) {
+    frames += section % INFO_SECTIONS === 0 ? TABLE_FRAMES + 1 : TABLE_FRAMES;
+  }
+  return frames;
+}
+
+/** The error of the first cache that was destroyed. */
+function destroyedOf(caches: Iterable<Cache>): Error | undefined {
+  try {
+    for (const cache of caches) cache.free(0);
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function parseMaxWaiting(value: number = Number.POSITIVE_INFINITY): number {
+  if (value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 0)) return value;
+  throw invalid(`maxWaiting must be a whole number, 0 or more, or Infinity, not ${show(value)}`);
+}
