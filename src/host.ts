@@ -10,9 +10,12 @@
  *   AudioWorklet     Date.now         no       no              no
  */
 
+const ASYNC_HOOKS = "node:async_hooks";
+const DIAGNOSTICS_CHANNEL = "node:diagnostics_channel";
+
 interface NodeModules {
-  "node:async_hooks": { readonly AsyncLocalStorage: new <T>() => AsyncStore<T> };
-  "node:diagnostics_channel": { channel(name: string): Channel };
+  [ASYNC_HOOKS]: { readonly AsyncLocalStorage: new <T>() => AsyncStore<T> };
+  [DIAGNOSTICS_CHANNEL]: { channel(name: string): Channel };
 }
 
 interface AsyncStore<T> {
@@ -110,11 +113,11 @@ class AsyncScope<T> implements Scope<T> {
 
 /** Makes a scope: over async context where there is such a thing, else one for the synchronous part only. */
 export function createScope<T>(): Scope<T> {
-  const hooks = nodeModule("node:async_hooks");
+  const hooks = nodeModule(ASYNC_HOOKS);
   return hooks ? new AsyncScope(new hooks.AsyncLocalStorage<T | undefined>()) : new StackScope<T>();
 }
 
 /** The diagnostics channel of that name, or undefined where there are none. */
 export function channel(name: string): Channel | undefined {
-  return nodeModule("node:diagnostics_channel")?.channel(name);
+  return nodeModule(DIAGNOSTICS_CHANNEL)?.channel(name);
 }
