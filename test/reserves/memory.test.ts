@@ -503,6 +503,28 @@ describe("reserves beside each other", () => {
     expect([bytes.usage, objects.usage]).toEqual([0, 0]);
   });
 
+  it("[a4.22] unbounded traffic goes through bounded memory: taken, looked at, dropped or kept, given back", () => {
+    const random = seededRandom();
+    const ram = plainRam();
+    const rx = ram.reserves.create("rx");
+    rx.setKmalloc(32 * 1024);
+    new Hog(ram).takeAll();
+    const queue: number[] = [];
+    let bytes = 0;
+    for (let packet = 0; packet < 20_000; packet++) {
+      const size = 1 + random(1500);
+      const address = rx.kmalloc(size, Gfp.Atomic | Gfp.Memalloc);
+      expect(address).not.toBe(0);
+      bytes += size;
+      if (random(100) !== 0) rx.kfree(address);
+      else queue.push(address);
+      if (queue.length === 16) for (const read of queue.splice(0)) rx.kfree(read);
+    }
+    expect(bytes).toBeGreaterThan(2 * ram.size);
+    expect(rx.stats()).toMatchObject({ urgent: 20_000, refused: 0 });
+    expect(ram.meminfo().free).toBe(rx.pages - rx.stats().drawn);
+  });
+
   test("all that was drawn can be given back in any order, and nothing is lost", () => {
     const random = seededRandom();
     for (let round = 0; round < 20; round++) {
