@@ -5,6 +5,7 @@
  */
 import * as arenaSize from "./arena-size.mjs";
 import * as classes from "./classes.mjs";
+import * as cleanCache from "./clean-cache.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
@@ -22,6 +23,7 @@ export const QUESTIONS = [
   pair,
   shuffle,
   mapUnmap,
+  cleanCache,
   arenaSize,
   classes,
   size,
