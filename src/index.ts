@@ -14,6 +14,7 @@ import { localWasm, sharedWasm } from "./generated/wasm.js";
 import { type Plan, parseOptions, type RamOptions } from "./options.js";
 import type { Ram } from "./ram.js";
 
+export type { ReservationOptions } from "./admission.js";
 export type { Amount, ReservationAmount } from "./amount.js";
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
 export {
@@ -28,16 +29,30 @@ export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
+export type { Leak, Oldest, TrackOptions } from "./holders.js";
+export type { Completion, Lease, NodeBuffer } from "./lease.js";
 export type { LinearMemory } from "./memory.js";
+export { Mempool } from "./mempool.js";
+export type { AllocOptions, Answer, MempoolOptions, MempoolSettings, None, Slots } from "./mempool-options.js";
+export {
+  MempoolBusyError,
+  type MempoolEvents,
+  type MempoolFailure,
+  type MempoolMisuse,
+  type MempoolMisuseKind,
+  type MempoolStats,
+  MempoolTimeoutError,
+  type Shortage,
+} from "./mempool-report.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
 export type { RamOptions, Watermarks } from "./options.js";
+export type { Damage } from "./poison.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
 export {
   type Remaining,
   Reservation,
   ReservationExceededError,
-  type ReservationOptions,
   ReservationTimeoutError,
 } from "./reservation.js";
 export {

@@ -1,0 +1,197 @@
+/**
+ * Holders: where and when which element of a pool was taken, and for what, as far as that is to be known.
+ *
+ *   uses     errors, host (clock)
+ *   used by  mempool
+ *
+ * Every n-th element is tracked, as the pool's `track` says. Nothing runs by itself: elements that are out for too long are found
+ * when the next one is tracked, and whenever a pool reports.
+ *
+ * Invariants
+ *   O1  #tracked is the holders that are entered, oldest first; #holders leads from an element to them, the latest first
+ *   O2  a call site is reported as a leak once
+ */
+import { RingfenceError, show } from "./errors.js";
+import { now } from "./host.js";
+
+/** What is recorded of the elements that are out. */
+export interface TrackOptions {
+  /** Every how many elements one is tracked. Default 16; 1 tracks all. */
+  readonly sample?: number;
+  /** After how many ms an element that is out counts as a leak, whose call site is told once. Default: never. */
+  readonly leakAfterMs?: number;
+}
+
+/** An element that was out for too long. */
+export interface Leak {
+  readonly pool: string;
+  readonly heldMs: number;
+  /** Where it was taken, such as "server.ts:81", if that is known, and the stack that this is from. */
+  readonly site: string;
+  readonly stack: string;
+  readonly label: string | undefined;
+  readonly message: string;
+}
+
+/** The tracked element that has been out for longest. */
+export interface Oldest {
+  readonly heldMs: number;
+  readonly site: string;
+  readonly label: string | undefined;
+}
+
+/** Of one element: where, when and for what it was taken. */
+export interface Holder {
+  readonly label: string | undefined;
+  /** Where it was taken; "" when that is not known. */
+  readonly site: string;
+  readonly stack: string;
+  /** When, in ms of the host's clock; moves on until the element is handed over. */
+  since: number;
+  /** Another holder of an equal element. */
+  next: Holder | undefined;
+}
+
+/** Where a call came from: the first frame of the stack outside of this library. */
+interface CallSite {
+  readonly site: string;
+  readonly stack: string;
+}
+
+const UNKNOWN: CallSite = { site: "", stack: "" };
+/** File and line at the end of a frame, as V8, SpiderMonkey and JavaScriptCore spell it; the column is left out. */
+const PLACE = /([^/\\()@\s]+:\d+):\d+\)?$/;
+
+function stackOf(below: (...args: never[]) => unknown): string[] {
+  const capture = (Error as { captureStackTrace?: (target: object, below: unknown) => void }).captureStackTrace;
+  const holder: { stack?: string } = capture ? {} : new Error();
+  capture?.(holder, below);
+  const lines = (holder.stack ?? "").split("\n");
+  return capture ? lines.slice(1) : withoutOwn(lines);
+}
+
+/** Leaves out the frames at the beginning that lie beside this file. */
+function withoutOwn(lines: string[]): string[] {
+  const folder = /^.*@(.*[/\\])/.exec(lines[0] ?? "")?.[1];
+  const first = lines.findIndex((line) => folder !== undefined && line !== "" && !line.includes(folder));
+  return lines.slice(Math.max(first, 0));
+}
+
+/** @param below the public method that was called: its caller is what is meant */
+function callSite(below: (...args: never[]) => unknown): CallSite {
+  const frames = stackOf(below);
+  const first = frames[0]?.trim();
+  if (first === undefined || first === "") return UNKNOWN;
+  return { site: PLACE.exec(first)?.[1] ?? first, stack: frames.join("\n") };
+}
+
+function parseSample(value: unknown): number {
+  if (value === undefined) return 16;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
+  const text = `track.sample must be a whole number, 1 or more, not ${show(value)}`;
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", text);
+}
+
+function parseLeakAfter(value: unknown): number {
+  if (value === undefined) return Infinity;
+  if (typeof value === "number" && value > 0) return value;
+  const text = `track.leakAfterMs must be a number of milliseconds above 0, not ${show(value)}`;
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", text);
+}
+
+function parseTrack(track: boolean | TrackOptions | undefined): TrackOptions | undefined {
+  if (track === undefined || track === false) return undefined;
+  if (track === true) return {};
+  if (typeof track === "object" && track !== null) return track;
+  const text = `track must be true, false or { sample, leakAfterMs }, not ${show(track)}`;
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", text);
+}
+
+/** The holders of a pool's elements. Elements may be equal: then which holder gives back is not told apart. */
+export class Holders<T> {
+  readonly isTracking: boolean;
+  readonly #pool: string;
+  readonly #sample: number;
+  readonly #leakAfterMs: number;
+  readonly #onLeak: (leak: Leak) => void;
+  readonly #holders = new Map<T, Holder>();
+  readonly #tracked = new Set<Holder>();
+  readonly #told = new Set<string>();
+  #untilNext = 1;
+
+  /** @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION */
+  constructor(pool: string, track: boolean | TrackOptions | undefined, onLeak: (leak: Leak) => void) {
+    const options = parseTrack(track);
+    this.#pool = pool;
+    this.isTracking = options !== undefined;
+    this.#sample = parseSample(options?.sample);
+    this.#leakAfterMs = parseLeakAfter(options?.leakAfterMs);
+    this.#onLeak = onLeak;
+  }
+
+  /** Elements whose holders are known. */
+  get size(): number {
+    return this.#holders.size;
+  }
+
+  /**
+   * Makes the holder of an element that is about to be taken.
+   *
+   * @param below  the public method that was called
+   * @returns undefined when it is not one of those that are tracked
+   */
+  make(below: (...args: never[]) => unknown, label: string | undefined): Holder | undefined {
+    if (!this.isTracking || --this.#untilNext > 0) return undefined;
+    this.#untilNext = this.#sample;
+    return { label, ...callSite(below), since: now(), next: undefined };
+  }
+
+  /** `element` goes out to `holder`. O1 */
+  enter(element: T, holder: Holder): void {
+    holder.next = this.#holders.get(element);
+    holder.since = now();
+    this.#holders.set(element, holder);
+    this.#tracked.add(holder);
+    this.look();
+  }
+
+  /** `element` comes back. O1 */
+  leave(element: T): void {
+    const holder = this.#holders.get(element);
+    if (holder === undefined) return;
+    if (holder.next) this.#holders.set(element, holder.next);
+    else this.#holders.delete(element);
+    this.#tracked.delete(holder);
+  }
+
+  /** The tracked element that has been out for longest. */
+  oldest(): Oldest | undefined {
+    for (const { since, site, label } of this.#tracked) return { heldMs: now() - since, site, label };
+    return undefined;
+  }
+
+  /** Tells of the elements that have become leaks. */
+  look(): void {
+    if (this.#leakAfterMs === Infinity) return;
+    const time = now();
+    for (const holder of this.#tracked) {
+      const heldMs = time - holder.since;
+      if (heldMs < this.#leakAfterMs) return;
+      if (this.#told.has(holder.site)) continue;
+      this.#told.add(holder.site); // O2
+      this.#onLeak(this.#describe(holder, heldMs));
+    }
+  }
+
+  #describe({ site, stack, label }: Holder, heldMs: number): Leak {
+    const who = label === undefined ? "" : ` by ${label}`;
+    const where = site === "" ? "" : ` (acquired at ${site})`;
+    const message = `pool "${this.#pool}": an element has been out${who} for ${seconds(heldMs)}${where}`;
+    return { pool: this.#pool, heldMs, site, stack, label, message };
+  }
+}
+
+/** A span of time in words: "12.4 s". */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
