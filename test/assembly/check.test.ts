@@ -19,6 +19,12 @@ class Scene {
   readonly free: number;
   /** The record of a cache that was destroyed. */
   readonly gone: number;
+  /** Three clean entries, the oldest first; a window; a pinned entry; slabs that are held. */
+  readonly clean: number[];
+  readonly window: number;
+  readonly pinned: number;
+  readonly heldSlab: number;
+  readonly heldPair: number;
 
   constructor() {
     const { arena } = this;
@@ -33,10 +39,20 @@ class Scene {
     this.pair = arena.take(this.pairs, 2)[0] as number;
     this.run = hot.malloc(50_000);
     this.frames = hot.takeFrames(3, 1);
-    this.free = hot.takeFrames(1, 1);
-    hot.giveFrames(this.free);
     this.gone = hot.cacheCreate(32, 8);
     hot.cacheDestroy(this.gone);
+    this.window = hot.holdWindow(6) >>> 0;
+    this.heldSlab = hot.holdSlab(this.cache, this.window) >>> 0;
+    for (const object of [hot.heldAlloc(this.heldSlab), hot.heldAlloc(this.heldSlab)]) hot.freeRest(object);
+    this.heldPair = hot.holdSlab(this.pairs, 0) >>> 0;
+    this.clean = [2, 1, 3].map((length) => hot.cleanTake(length) >>> 0);
+    this.pinned = hot.cleanTake(1) >>> 0;
+    hot.cleanPin(this.pinned);
+    hot.pledge(20);
+    hot.secure(30);
+    hot.setLeast(40);
+    this.free = hot.takeFrames(1, 1);
+    hot.giveFrames(this.free);
   }
 
   /** Adds to a word, and answers what the walk finds. */
@@ -53,6 +69,10 @@ class Scene {
 
   get head(): number {
     return this.cache + layout.HEAD;
+  }
+
+  get control(): number {
+    return this.arena.controlAddress;
   }
 
   /** Frame number and word of the bitmap of an address. */
@@ -331,6 +351,127 @@ const DAMAGES: readonly [string, number, (scene: Scene) => number][] = [
     layout.BROKEN_TABLES,
     (s) => s.set(s.arena.base, layout.DIRECTORY, s.arena.base + 2997 * layout.FRAME_SIZE),
   ],
+  ["one frame more kept back than was promised", layout.BROKEN_PROMISE, (s) => s.damage(s.control, layout.KEEP, 1)],
+  ["a frame that is promised and not kept back", layout.BROKEN_PROMISE, (s) => s.damage(s.control, layout.RESERVED, 1)],
+  ["a strict reserve that is not kept back", layout.BROKEN_PROMISE, (s) => s.damage(s.control, layout.STRICT, 1)],
+  ["a minimum that is not kept back", layout.BROKEN_PROMISE, (s) => s.damage(s.control, layout.LEAST, -1)],
+  [
+    "more promised than there are frames",
+    layout.BROKEN_PROMISE,
+    (s) => {
+      const all = s.arena.control(layout.FREE) + s.arena.control(layout.CLEAN) + 1 - 20;
+      s.damage(s.control, layout.KEEP, all);
+      return s.damage(s.control, layout.RESERVED, all);
+    },
+  ],
+  ["a window longer than was booked", layout.BROKEN_SUM, (s) => s.damage(s.control, layout.HELD, -1)],
+  [
+    "a window shorter than was booked",
+    layout.BROKEN_SUM,
+    (s) => s.damage(s.arena.descriptor(s.window), layout.LENGTH, -1),
+  ],
+  [
+    "a window that turned into frames",
+    layout.BROKEN_SUM,
+    (s) => s.set(s.arena.descriptor(s.window), layout.OWNER, layout.KIND_FRAMES),
+  ],
+  ["one clean frame more", layout.BROKEN_SUM | layout.BROKEN_CLEAN, (s) => s.damage(s.control, layout.CLEAN, 1)],
+  ["one clean frame less", layout.BROKEN_SUM | layout.BROKEN_CLEAN, (s) => s.damage(s.control, layout.CLEAN, -1)],
+  [
+    "a clean entry that is longer than it says",
+    layout.BROKEN_SUM | layout.BROKEN_CLEAN,
+    (s) => s.damage(s.arena.descriptor(s.clean[0] as number), layout.LENGTH, -1),
+  ],
+  [
+    "a clean entry of no frames",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[1] as number), layout.LENGTH, 0),
+  ],
+  [
+    "a clean entry longer than all of them",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[1] as number), layout.LENGTH, 5),
+  ],
+  [
+    "a clean entry that is pinned and still on the list",
+    layout.BROKEN_SUM | layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[1] as number), layout.OWNER, layout.KIND_PINNED),
+  ],
+  [
+    "a pinned entry that is called clean and not on the list",
+    layout.BROKEN_SUM,
+    (s) => s.set(s.arena.descriptor(s.pinned), layout.OWNER, layout.KIND_CLEAN),
+  ],
+  [
+    "a clean list that begins elsewhere",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.control, layout.OLDEST, s.clean[1] as number),
+  ],
+  ["no clean list", layout.BROKEN_CLEAN, (s) => s.set(s.control, layout.OLDEST, 0)],
+  [
+    "a clean list that ends elsewhere",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.control, layout.NEWEST, s.clean[1] as number),
+  ],
+  ["a clean list that begins outside", layout.BROKEN_CLEAN, (s) => s.set(s.control, layout.OLDEST, 0xfffff000)],
+  [
+    "a clean list that breaks off",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[1] as number), layout.NEXT, 0),
+  ],
+  [
+    "a clean list that bites its tail",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[2] as number), layout.NEXT, s.clean[0] as number),
+  ],
+  [
+    "a clean list of no end of frames that bites its tail",
+    layout.BROKEN_CLEAN | layout.BROKEN_SUM,
+    (s) => {
+      s.set(s.control, layout.CLEAN, layout.NONE);
+      return s.set(s.arena.descriptor(s.clean[2] as number), layout.NEXT, s.clean[2] as number);
+    },
+  ],
+  [
+    "a clean entry that names another before it",
+    layout.BROKEN_CLEAN,
+    (s) => s.set(s.arena.descriptor(s.clean[2] as number), layout.PREV, s.clean[0] as number),
+  ],
+  [
+    "a held slab on the list of partial ones",
+    layout.BROKEN_PARTIAL,
+    (s) => s.set(s.arena.descriptor(s.arena.word(s.cache, layout.LAST)), layout.NEXT, s.heldSlab),
+  ],
+  [
+    "an empty slab that is not held",
+    layout.BROKEN_SLAB,
+    (s) => s.damage(s.arena.descriptor(s.heldSlab), layout.OWNER, layout.KIND_SLAB - layout.KIND_HELD),
+  ],
+  [
+    "a partial slab that is called held",
+    layout.BROKEN_PARTIAL,
+    (s) =>
+      s.damage(
+        s.arena.descriptor(s.arena.word(s.cache, layout.LAST)),
+        layout.OWNER,
+        layout.KIND_HELD - layout.KIND_SLAB,
+      ),
+  ],
+  [
+    "a held slab of which one more is in use",
+    layout.BROKEN_CHAIN | layout.BROKEN_COUNT,
+    (s) => s.damage(s.arena.descriptor(s.heldSlab), layout.STATE, 1 << layout.STATE_SHIFT),
+  ],
+  [
+    "a held slab that is longer than it says",
+    layout.BROKEN_SLAB | layout.BROKEN_COUNT,
+    (s) => s.damage(s.arena.descriptor(s.heldPair), layout.STATE, -layout.STATE_SHORT),
+  ],
+  [
+    "the further frame of a held slab that names an ordinary one",
+    layout.BROKEN_SLAB,
+    (s) => s.damage(s.arena.descriptor(s.heldPair + 4096), layout.OWNER, layout.KIND_SLAB - layout.KIND_HELD),
+  ],
   ["sections without bitmaps", layout.BROKEN_TABLES, (s) => s.set(s.arena.controlAddress, layout.INFO, 0)],
 ];
 
@@ -409,7 +550,7 @@ function anyPlace(random: Random, { arena, objects }: Scene): number {
   const link = oneOf(random, arena.records()) + layout.OLDER;
   const record = oneOf(random, arena.records()) + 4 * random(32);
   const control = arena.controlAddress + 4 * random(300);
-  const field = arena.controlAddress + 4 * random(25);
+  const field = arena.controlAddress + 4 * random(32);
   const directory = arena.base + layout.DIRECTORY + 4 * random(4);
   const descriptor = arena.descriptor(oneOf(random, objects)) + 4 * random(4);
   return oneOf(random, [link, record, control, field, directory, descriptor]);

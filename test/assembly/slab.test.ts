@@ -168,6 +168,158 @@ describe("short slabs", () => {
   });
 });
 
+describe("a held slab", () => {
+  const holdOf = (arena: Arena, size: number) => {
+    const cache = arena.hot.cacheCreate(size, 8);
+    return { cache, slab: arena.hot.holdSlab(cache, 0) >>> 0 };
+  };
+
+  test.each([8, 40, 1000, 4096, 5000, 20_000])("serves its holder to the last object of %s bytes", (size) => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, size);
+    const { slot } = arena.cache(cache);
+    const capacity = hot.heldFree(slab);
+    expect(capacity).toBe(Math.floor((Math.ceil(slot / FRAME_SIZE) * FRAME_SIZE) / slot));
+    expect(arena.cache(cache)).toMatchObject({ slabs: 1, used: 0, born: 1 });
+    expect(arena.word(cache, layout.SHORTS)).toBe(1);
+    for (let taken = 0; taken < capacity; taken++) {
+      expect([hot.heldAlloc(slab), hot.heldFree(slab)]).toEqual([slab + taken * slot, capacity - taken - 1]);
+    }
+    expect([hot.heldAlloc(slab), arena.cache(cache).used, hot.checkArena()]).toEqual([0, capacity, 0]);
+  });
+
+  test.each([
+    ["with sheaves", false],
+    ["without", true],
+  ])("serves nobody else, %s", (_, checks) => {
+    const arena = new Arena({ frames: 128, checks });
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 64);
+    hot.heldAlloc(slab);
+    while (hot.takeFrames(1, 1) !== 0);
+    expect([hot.cacheAlloc(cache), hot.cacheAllocFast(cache), hot.heldFree(slab)]).toEqual([0, 0, 63]);
+    expect(hot.checkArena()).toBe(0);
+  });
+
+  test("gets back what is freed, by whichever call, and hands the newest out first", () => {
+    const arena = new Arena({ frames: 128 });
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 64);
+    const objects = Array.from({ length: 5 }, () => hot.heldAlloc(slab) >>> 0);
+    const [a = 0, b = 0, c = 0, d = 0, e = 0] = objects;
+    expect([hot.freeFast(a), hot.cacheFreeFast(cache, a)].map(Boolean)).toEqual([false, false]);
+    hot.free(a);
+    expect([hot.freeRest(b), hot.cacheFree(cache, c), hot.heldFree(slab)]).toEqual([0, 0, 62]);
+    expect(hot.checkArena()).toBe(0);
+    expect([hot.heldAlloc(slab), hot.heldAlloc(slab), hot.heldAlloc(slab), hot.heldAlloc(slab)]).toEqual([
+      c,
+      b,
+      a,
+      e + 64,
+    ]);
+    expect([hot.ksize(d), hot.judge(d), hot.ksize(d + 8), arena.control(layout.MISUSES)]).toEqual([64, 0, 0, 0]);
+  });
+
+  test("refuses what it never gave, what is free, and the objects of others", () => {
+    const arena = withoutSheaves(128);
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 64);
+    const other = hot.cacheCreate(64, 8);
+    const objects = Array.from({ length: 3 }, () => hot.heldAlloc(slab) >>> 0);
+    hot.freeRest(objects[1] as number);
+    const before = arena.word(arena.descriptor(slab), layout.STATE);
+    expect(
+      [objects[1], (objects[0] as number) + 8, slab + 10 * 64].map((address) => hot.freeRest(address as number)),
+    ).toEqual([layout.BAD_DOUBLE, layout.BAD_INTERIOR, layout.BAD_FREE]);
+    expect(hot.cacheFree(other, objects[0] as number)).toBe(layout.BAD_CACHE);
+    hot.freeRest(objects[0] as number);
+    expect([hot.freeRest(objects[1] as number), hot.freeRest(objects[0] as number)]).toEqual([
+      layout.BAD_DOUBLE,
+      layout.BAD_DOUBLE,
+    ]);
+    expect(arena.word(arena.descriptor(slab), layout.STATE)).not.toBe(before);
+    expect([arena.cache(cache).used, hot.heldFree(slab), hot.checkArena()]).toEqual([1, 63, 0]);
+  });
+
+  test("of several frames finds its objects by each of them", () => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 20_000);
+    const object = hot.heldAlloc(slab) >>> 0;
+    expect([hot.freeRest(object + FRAME_SIZE), hot.ksize(object + FRAME_SIZE)]).toEqual([layout.BAD_INTERIOR, 0]);
+    expect([hot.cacheFree(cache, object), hot.heldFree(slab), hot.slabLength(slab)]).toEqual([0, 1, 5]);
+    expect(hot.checkArena()).toBe(0);
+  });
+
+  test("stays when it is empty, until its holder lets go of it", () => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 5000);
+    const { FREE } = layout;
+    const free = arena.control(FREE);
+    hot.freeRest(hot.heldAlloc(slab));
+    expect([arena.cache(cache).slabs, arena.control(FREE), hot.cacheDestroy(cache)]).toEqual([1, free, 1]);
+    hot.unhold(slab);
+    expect(arena.cache(cache)).toMatchObject({ slabs: 0, born: 1, died: 1 });
+    expect([arena.word(cache, layout.SHORTS), arena.control(FREE), hot.checkArena()]).toEqual([0, free + 2, 0]);
+    expect(hot.cacheDestroy(cache)).toBe(0);
+  });
+
+  test("is an ordinary one afterwards: others take from it, and it goes home with its last object", () => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 1000);
+    const object = hot.heldAlloc(slab) >>> 0;
+    hot.unhold(slab);
+    expect(hot.checkArena()).toBe(0);
+    const more = arena.take(cache, 4);
+    expect(more.slice(0, 3)).toEqual([1, 2, 3].map((index) => slab + index * 1000));
+    expect(hot.checkArena()).toBe(0);
+    for (const each of [object, ...more]) expect(hot.cacheFree(cache, each)).toBe(0);
+    expect(arena.cache(cache)).toMatchObject({ slabs: 0, used: 0, died: 2 });
+    expect(hot.checkArena()).toBe(0);
+  });
+
+  test.each([1000, 5000])("that is full joins the list with the first free, or goes: objects of %s bytes", (size) => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, size);
+    const objects: number[] = [];
+    for (let object = hot.heldAlloc(slab); object !== 0; object = hot.heldAlloc(slab)) objects.push(object >>> 0);
+    hot.unhold(slab);
+    expect([arena.word(cache, layout.PARTIAL), hot.checkArena()]).toEqual([0, 0]);
+    expect(hot.cacheFree(cache, objects[0] as number)).toBe(0);
+    expect(arena.word(cache, layout.PARTIAL)).toBe(objects.length === 1 ? 0 : slab);
+    for (const object of objects.slice(1)) expect(hot.cacheFree(cache, object)).toBe(0);
+    expect([arena.cache(cache).slabs, hot.checkArena()]).toEqual([0, 0]);
+  });
+
+  test("keeps its cache: it counts as busy while one is held", () => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { cache, slab } = holdOf(arena, 64);
+    expect(hot.cacheDestroy(cache)).toBe(1);
+    const [object, other] = [hot.heldAlloc(slab), hot.heldAlloc(slab)];
+    expect(hot.cacheDestroy(cache)).toBe(2);
+    for (const each of [object, other]) hot.freeRest(each);
+    hot.unhold(slab);
+    expect([hot.cacheDestroy(cache), arena.records().includes(cache), hot.checkArena()]).toEqual([0, false, 0]);
+  });
+
+  test("whose list of free objects was overwritten loses what it led to, and nothing else", () => {
+    const arena = withoutSheaves();
+    const { hot } = arena;
+    const { slab } = holdOf(arena, 64);
+    const objects = Array.from({ length: 4 }, () => hot.heldAlloc(slab) >>> 0);
+    for (const object of objects.slice(1)) hot.freeRest(object);
+    arena.write(objects[3] as number, 5000);
+    expect([hot.heldAlloc(slab), hot.checkArena()]).toEqual([objects[3], 0]);
+    expect([arena.control(layout.MISUSE), hot.heldAlloc(slab)]).toEqual([layout.BAD_CHAIN, slab + 4 * 64]);
+    expect(hot.heldFree(slab)).toBe(64 - 5);
+  });
+});
+
 describe("a list of free objects that was overwritten", () => {
   test.each([0xdeadbeef, 0xffffffff, 1023, 65])("with %s is cut where it leads astray", (link) => {
     const arena = withoutSheaves();
