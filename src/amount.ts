@@ -2,7 +2,7 @@
  * Amount: what somebody reserves, checked.
  *
  *   uses     arguments, cache, errors, estimate, ram-host
- *   used by  reservation
+ *   used by  admission, reservation
  */
 import { checkCount, checkSize } from "./arguments.js";
 import { Cache } from "./cache.js";

@@ -2,7 +2,7 @@
  * Booking: takes several promises from the page layer, all or none.
  *
  *   uses     kept-frames, windows, ram-host
- *   used by  reservation-stock, reservation
+ *   used by  reservation-stock, admission
  *
  * What is booked is nobody's before `keep`; until then `undo` gives it back. So whoever waits holds nothing.
  */

@@ -2,7 +2,7 @@
  * Estimate: how many frames make sure that bytes, or objects, can be drawn one after the other, in whatever state the arena is.
  *
  *   uses     generated/layout, ram-host
- *   used by  reservation (its stocks), reserves
+ *   used by  amount, reservation-stock, reservation, admission
  *
  * The worst that can happen: every slab that there is is full, somebody takes whatever comes free in between, and no two free
  * frames are neighbours. Then each draw comes from slabs of the holder's own, of the fewest frames: no class of kmalloc up to

@@ -1,7 +1,7 @@
 /**
  * Ram: the memory that plays physical RAM, and everything that is taken from it.
  *
- *   uses     engine, cache, clean-cache, clean-frames, reservation, supply, arguments, bulk, events, gfp, misuse, report, contents,
+ *   uses     engine, admission, cache, clean-cache, clean-frames, supply, arguments, bulk, events, gfp, misuse, report, contents,
  *            text, generated/layout
  *   used by  create
  *
@@ -10,6 +10,7 @@
  * A detached view answers nothing, which the fast halves take for "no": so a stale view is never believed and costs nothing.
  */
 
+import { type ReservationOptions, Reservations } from "./admission.js";
 import type { ReservationAmount } from "./amount.js";
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
@@ -67,7 +68,7 @@ import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
-import { type Reservation, type ReservationOptions, Reservations } from "./reservation.js";
+import type { Reservation } from "./reservation.js";
 import { Reserves } from "./reserves.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
 import { Supply, type SupplyEvents } from "./supply.js";

@@ -1,9 +1,9 @@
 /**
  * Reservation: memory that is promised, and taken when it is wanted. Who has one is never refused what it covers.
  *
- *   uses     amount, arguments, booking, cache, errors, estimate, gfp, kept-frames, misuse, ram-host, reservation-stock, wait-queue, windows,
- *            generated/layout
- *   used by  ram
+ *   uses     admission (types), amount, arguments, booking, cache, errors, estimate, kept-frames, misuse, ram-host,
+ *            reservation-stock, windows, generated/layout
+ *   used by  admission, which makes them
  *
  * Whether a reservation can be had is decided when it is asked for: yes, later, or never. Later means a place in the one queue of
  * the ram, first come, first served; who waits holds nothing. A reservation is a number that everybody's allocations leave room
@@ -12,49 +12,27 @@
  * Invariants
  *   V1  sum of `keptFrames` over all reservations == RESERVED + HELD
  *   V2  whatever `remaining` says can be drawn, in any order and any pieces, without waiting
- *   V3  `serve` is registered with the ram  <=>  somebody waits (until his promise has settled)
- *   V4  what is not needed any more goes back at once: all that is kept for bytes, for the objects of a cache, with the last of them
+ *   V3  what is not needed any more goes back at once: all that is kept for bytes, for the objects of a cache, with the last of them
  *
  * Source: B. LaHaise, "mempool design" (Linux kernel mailing list, December 2001): reservations decided at admission, whose memory
  * holds clean pages until it is drawn.
  */
-import { type Amount, describe, type Parts, parseAmount, type ReservationAmount } from "./amount.js";
+import type { ReservationOptions, Reservations } from "./admission.js";
+import { type Amount, describe, type Parts, parseAmount } from "./amount.js";
 import { checkCount, checkSize, isWord } from "./arguments.js";
-import { Booking } from "./booking.js";
+import type { Booking } from "./booking.js";
 import { type Cache, RECORD } from "./cache.js";
-import { RingfenceError, show } from "./errors.js";
-import { framesForObjects, SLAB_SIZE_MAX, sizeClasses } from "./estimate.js";
-import {
-  CLEAN,
-  FRAMES,
-  FREE,
-  HOLES,
-  INFO_SECTIONS,
-  KEEP,
-  KIND_FRAMES,
-  LEAST,
-  MAXIMUM,
-  META,
-  SECTION_FRAMES,
-  STRICT,
-  TABLE_FRAMES,
-} from "./generated/layout.js";
-import { Gfp } from "./gfp.js";
+import { RingfenceError } from "./errors.js";
+import { framesForObjects, SLAB_SIZE_MAX } from "./estimate.js";
+import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
 import { bookBack, unbookFrames } from "./kept-frames.js";
 import { NO_ADDRESS } from "./misuse.js";
 import type { RamHost } from "./ram-host.js";
-import { ByteStock, type ClassTable, counted, ObjectStock, tableOf } from "./reservation-stock.js";
-import { checkWait, type WaitOptions, WaitQueue } from "./wait-queue.js";
-import { type Window, type Windows, windowsOf } from "./windows.js";
+import { ByteStock, counted, ObjectStock } from "./reservation-stock.js";
+import type { Window } from "./windows.js";
 
 /** What kmalloc(0) answers. */
 const ZERO_SIZE_PTR = 16;
-
-/** How somebody waits for a reservation. */
-export interface ReservationOptions extends WaitOptions {
-  /** Refuses with ERR_RINGFENCE_QUEUE_FULL if so many wait already. Default Infinity. */
-  readonly maxWaiting?: number | undefined;
-}
 
 /** What a reservation still covers. */
 export interface Remaining {
@@ -111,7 +89,8 @@ export class ReservationTimeoutError extends RingfenceError {
   }
 }
 
-function ended(): RingfenceError {
+/** @internal */
+export function ended(): RingfenceError {
   return new RingfenceError("ERR_RINGFENCE_RESERVATION_ENDED", "the reservation was released");
 }
 
@@ -200,7 +179,7 @@ export class Reservation {
     if (count > bytes.bytes) throw this.#beyond(`${size} bytes`);
     const address = (size <= SLAB_SIZE_MAX && bytes.drawQuick(size, count)) || bytes.draw(size, count);
     if (address === 0) throw this.#beyond(`${size} bytes`);
-    if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V4
+    if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V3
     this.#host.leave();
     return address;
   }
@@ -226,7 +205,7 @@ export class Reservation {
     stock.cache.free(0);
     const address = stock.drawQuick() || stock.draw();
     if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
-    if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V4
+    if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V3
     this.#host.leave();
     return address;
   }
@@ -452,235 +431,4 @@ export class Reservation {
     this.#host.enter();
     if (this.#ended) throw ended();
   }
-}
-
-/** What somebody asks for: a reservation, or more for one. */
-interface Need {
-  readonly parts: Parts;
-  readonly target: Reservation | undefined;
-}
-
-/** What shrinkers are asked with: they may be, nobody is entitled to more, and nobody is told of a failure. */
-const RECLAIMING = Gfp.Reclaim | Gfp.NoMemalloc | Gfp.NoWarn;
-
-/** Where the reservations of a ram are made. @internal */
-export class Reservations {
-  readonly host: RamHost;
-  readonly windows: Windows;
-  readonly table: ClassTable;
-  /** An error is what a wait ends with. */
-  readonly #queue: WaitQueue<Need, Reservation | Error>;
-  #stopWatching: (() => void) | undefined;
-  /** Frames above what is kept back, at the last look: nobody is served unless there are more. */
-  #seen = 0;
-  #closed = false;
-
-  constructor(host: RamHost) {
-    this.host = host;
-    this.windows = windowsOf(host);
-    this.table = tableOf(sizeClasses(host));
-    this.#queue = new WaitQueue({
-      retry: () => this.#retry(),
-      timeout: ({ need }, waitedMs) => this.#timedOut(need, waitedMs),
-      full: () => this.#full(),
-    });
-    host.whenDestroyed(() => this.#close());
-  }
-
-  /** How many wait. */
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
-  /** Whether the ram was destroyed. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** A reservation at once, or undefined. */
-  try(amount: ReservationAmount): Reservation | undefined {
-    const need = { parts: parseAmount(amount, this.host), target: undefined };
-    this.#checkPossible(need);
-    return this.#now(need);
-  }
-
-  /** A reservation as soon as it can be had, and all who asked before are served. */
-  async reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
-    return this.ask({ parts: parseAmount(amount, this.host), target: undefined }, options);
-  }
-
-  async ask(need: Need, options?: ReservationOptions): Promise<Reservation> {
-    checkWait(options);
-    const most = parseMaxWaiting(options?.maxWaiting);
-    this.#checkPossible(need);
-    const granted = this.#now(need);
-    if (granted) return granted;
-    if (this.#queue.length >= most) throw this.#full();
-    return this.#wait(need, options);
-  }
-
-  async #wait(need: Need, options: ReservationOptions | undefined): Promise<Reservation> {
-    const wait = this.#queue.wait(need, options);
-    this.#watch();
-    if (this.#queue.length === 1) this.#reclaim(need, options?.signal);
-    try {
-      const result = await wait;
-      if (result instanceof Error) throw result;
-      return result;
-    } finally {
-      if (this.#queue.length === 0) this.#unwatch();
-    }
-  }
-
-  /** Asks shrinkers that answer with promises. What they free serves who waits. */
-  #reclaim(need: Need, signal: AbortSignal | undefined): void {
-    this.host.reclaimAsync(this.#framesOf(need), signal)?.catch(() => {});
-  }
-
-  #framesOf({ parts, target }: Need): number {
-    return (target ?? new Reservation(this, parts.revolving)).framesWith(parts);
-  }
-
-  // who is served
-
-  /** What is needed if it is to be had now and nobody waits. */
-  #now(need: Need): Reservation | undefined {
-    if (this.#queue.length > 0) return undefined;
-    let granted = this.#grant(need);
-    if (granted === undefined) {
-      const attempt = (): number => {
-        granted = this.#grant(need);
-        return granted === undefined ? 0 : 1;
-      };
-      this.host.whenShort(RECLAIMING, this.#framesOf(need), attempt);
-    }
-    this.host.leave();
-    if (granted instanceof Error) throw granted;
-    return granted;
-  }
-
-  /** @returns undefined when it is not to be had now; an error when it never will be */
-  #grant({ parts, target }: Need): Reservation | Error | undefined {
-    if (target?.ended) return ended();
-    const destroyed = destroyedOf(parts.objects.keys());
-    if (destroyed) return destroyed;
-    const reservation = target ?? new Reservation(this, parts.revolving);
-    return this.book((booking) => reservation.grow(parts, booking), true) ? reservation : undefined;
-  }
-
-  /**
-   * Takes all that `fill` books, or nothing.
-   *
-   * @param mayTake whether it may take what is free; default: unless somebody waits for it
-   */
-  book(fill: (booking: Booking) => boolean, mayTake: boolean = this.#queue.length === 0): boolean {
-    const booking = new Booking(this.host, mayTake);
-    const filled = fill(booking);
-    if (filled) booking.keep();
-    else booking.undo();
-    return filled;
-  }
-
-  #spare(): number {
-    const { read } = this.host;
-    return read(FREE) + read(CLEAN) - read(KEEP);
-  }
-
-  #watch(): void {
-    this.#seen = this.#spare();
-    this.#stopWatching ??= this.host.whenFrames(() => this.#look()); // V3
-  }
-
-  #unwatch(): void {
-    if (!this.#closed) this.#stopWatching?.(); // V3
-    this.#stopWatching = undefined;
-  }
-
-  /** After every slow call: serves who waits if there is more to be had than at the last look. */
-  #look(): void {
-    const before = this.#seen;
-    this.#seen = this.#spare();
-    if (this.#seen > before) this.#serve();
-  }
-
-  #serve(): void {
-    this.#queue.serve((need) => this.#grant(need));
-    this.#seen = this.#spare();
-  }
-
-  /** On the timer, and after the head has gone. */
-  #retry(): void {
-    this.host.enter();
-    const { head } = this.#queue;
-    if (head) this.host.whenShort(RECLAIMING, this.#framesOf(head.need), () => this.#serveOnce());
-    this.host.leave();
-  }
-
-  /** @returns 0 when nobody was served, so that shrinkers are asked */
-  #serveOnce(): number {
-    const before = this.#queue.length;
-    this.#serve();
-    return this.#queue.length < before ? 1 : 0;
-  }
-
-  #close(): void {
-    this.#unwatch();
-    this.#closed = true;
-    this.#queue.rejectAll(() => new RingfenceError("ERR_RINGFENCE_RAM_DESTROYED", "this ram was destroyed"));
-  }
-
-  // what is told
-
-  #checkPossible(need: Need): void {
-    const frames = this.#framesOf(need);
-    const most = this.#possible();
-    if (frames <= most) return;
-    throw new RingfenceError(
-      "ERR_RINGFENCE_NEVER",
-      `a reservation of ${describe(need.parts)} needs ${frames} frames, and there are never more than ${most} for all: ` +
-        "ask for less, or give the ram a larger maximum",
-    );
-  }
-
-  /** The most frames that can ever be reserved, as the strict reserve and the minimum watermark are now. */
-  #possible(): number {
-    const { read } = this.host;
-    const tables = tablesBetween(read(FRAMES), read(MAXIMUM));
-    return Math.max(read(MAXIMUM) - read(META) - tables - read(HOLES) - read(STRICT) - read(LEAST), 0);
-  }
-
-  #timedOut({ parts }: Need, waitedMs: number): RingfenceError {
-    return new ReservationTimeoutError(waitedMs, describe(parts), this.host, this.#queue.length);
-  }
-
-  #full(): RingfenceError {
-    return new RingfenceError(
-      "ERR_RINGFENCE_QUEUE_FULL",
-      `${this.#queue.length} wait for reservations already: come back later, or raise maxWaiting`,
-    );
-  }
-}
-
-/** Frames of the tables that an arena of `present` frames gets when it grows to `maximum`. */
-function tablesBetween(present: number, maximum: number): number {
-  let frames = 0;
-  for (let section = Math.ceil(present / SECTION_FRAMES); section < Math.ceil(maximum / SECTION_FRAMES); section++) {
-    frames += section % INFO_SECTIONS === 0 ? TABLE_FRAMES + 1 : TABLE_FRAMES;
-  }
-  return frames;
-}
-
-/** The error of the first cache that was destroyed. */
-function destroyedOf(caches: Iterable<Cache>): Error | undefined {
-  try {
-    for (const cache of caches) cache.free(0);
-    return undefined;
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-function parseMaxWaiting(value: number = Number.POSITIVE_INFINITY): number {
-  if (value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && value >= 0)) return value;
-  throw invalid(`maxWaiting must be a whole number, 0 or more, or Infinity, not ${show(value)}`);
 }

@@ -2,7 +2,7 @@
  * Windows: runs that are held for reservations, and the clean entries that lodge in them until they are drawn.
  *
  *   uses     kept-frames, options, ram-host
- *   used by  reservation (its stocks), clean-cache (as Lodgings)
+ *   used by  booking, reservation-stock, reservation, clean-frames (as Lodgings)
  *
  * A run can not be promised by counting: it is held. So that it is of use while nobody draws it, the clean cache may keep an entry
  * of one frame in each of its frames. Nobody counts a lodger: it is the window's memory, and gone the moment the window wants it.
