@@ -3,7 +3,7 @@
  * only when the pool is empty. In the background the pool is filled and drained, so that in steady state nobody waits for the
  * backing, and it is not called at all.
  *
- *   uses     errors, events, gfp, host, misuse, ram-host, wait-queue
+ *   uses     errors, events, gfp, host, misuse, ram-host, wait-queue, generated/layout
  *   used by  programs
  *
  *            fill up to here          drain down to here
@@ -27,6 +27,7 @@
 import type { Cache } from "./cache.js";
 import { type ErrorCode, RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
+import { FLAG_CHECKS, FLAGS } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { hasTimers, startTimer, stopTimer } from "./host.js";
 import type { Misuse, MisuseKind } from "./misuse.js";
@@ -57,22 +58,29 @@ export interface ResourcePoolBand {
   readonly schedule?: Schedule;
   /** Flags that `get` asks the backing with, without Wait and Zero; default `Gfp.NoWait`. Others ask with Reclaim as well. */
   readonly gfp?: number;
-  /** The ram that the elements lie in: what can be spared is given back when it is short, and the pool ends with it. */
-  readonly ram?: Ram;
-  /** Sees every element that is put twice or never was of the pool, at the cost of a Set. */
+  /** Sees every element that is put twice or never was of the pool, at the cost of a Set. Default: what `ram.checks` is. */
   readonly checks?: boolean;
   /** Most waiters; default Infinity. */
   readonly maxWaiting?: number;
 }
 
 /** How to make a {@link ResourcePool}. */
-export interface ResourcePoolOptions<T, None = undefined> extends ResourcePoolBand {
-  /** Makes an element at once. undefined, null and 0 are no element: there is none now. */
-  readonly allocate: (gfp: number) => T | NoInfer<None> | null | undefined;
+export interface ResourcePoolOptions<T, R extends Ram | undefined = undefined> extends ResourcePoolBand {
+  /** Makes an element at once. undefined and null, with `ram` also 0, are no element: there is none now. */
+  readonly allocate: (gfp: number) => T | null | undefined;
   /** Unmakes an element. What it answers is ignored. */
   readonly free: (element: T) => unknown;
-  /** What `get` answers when there is no element; default undefined. */
-  readonly none?: None;
+  /** The ram that elements are addresses of: what can be spared is given back when it is short, and the pool ends with it. */
+  readonly ram?: R;
+}
+
+/** What stands for no element: 0 among addresses, undefined among other values. */
+type None<R> = [R] extends [Ram] ? 0 : undefined;
+
+/** What the library knows of a pool's elements that the options do not say. */
+interface Inner {
+  /** The inside of the ram that elements are addresses of. */
+  readonly host?: RamHost;
 }
 
 /** Counters of a resource pool, exact at the time of the call. */
@@ -126,7 +134,7 @@ export class ResourcePoolError extends RingfenceError {
   }
 }
 
-const OPTIONS = ["min", "grow", "name", "schedule", "gfp", "ram", "checks", "maxWaiting", "allocate", "free", "none"];
+const OPTIONS = ["min", "grow", "name", "schedule", "gfp", "ram", "checks", "maxWaiting", "allocate", "free"];
 
 function invalid(text: string): RingfenceError {
   return new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", text);
@@ -141,7 +149,7 @@ function checkFunction(name: string, value: unknown): void {
   if (typeof value !== "function") throw invalid(`${name} of a resource pool must be a function, not ${show(value)}`);
 }
 
-function checkOptions<T, None>(options: ResourcePoolOptions<T, None>): void {
+function checkOptions<T>(options: ResourcePoolOptions<T, Ram | undefined>): void {
   if (typeof options !== "object" || options === null) throw invalid(`options must be an object, not ${show(options)}`);
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (unknown !== undefined) throw invalid(`a resource pool has no option ${show(unknown)}`);
@@ -164,24 +172,20 @@ function yieldToLoop(task: () => void): () => void {
   return () => stopTimer(timer);
 }
 
-function isNone(value: unknown): value is undefined | null | 0 {
-  return value === undefined || value === null || value === 0;
-}
-
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** A pool of elements of any kind over any backing. */
-export class ResourcePool<T, None = undefined> {
+export class ResourcePool<T, R extends Ram | undefined = undefined> {
   readonly name: string;
   readonly min: number;
   readonly grow: number;
-  readonly #allocate: ResourcePoolOptions<T, None>["allocate"];
+  readonly #allocate: (gfp: number) => T | null | undefined;
   readonly #free: (element: T) => unknown;
   readonly #schedule: Schedule | undefined;
   readonly #gfp: number;
-  readonly #none: None;
+  readonly #none: None<R>;
   /** Where both kinds of work end, and where draining begins. */
   readonly #target: number;
   readonly #highest: number;
@@ -230,7 +234,10 @@ export class ResourcePool<T, None = undefined> {
    * @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION, ERR_RINGFENCE_INVALID_GFP; ERR_RINGFENCE_OUT_OF_MEMORY when the backing
    *   does not give that many: those that it gave it gets back
    */
-  constructor(options: ResourcePoolOptions<T, None>) {
+  constructor(options: ResourcePoolOptions<T, R>);
+  /** @internal */
+  constructor(options: ResourcePoolOptions<T, R>, inner: Inner);
+  constructor(options: ResourcePoolOptions<T, R>, inner: Inner = {}) {
     checkOptions(options);
     this.name = options.name ?? "resource pool";
     this.min = options.min;
@@ -239,11 +246,13 @@ export class ResourcePool<T, None = undefined> {
     this.#free = options.free;
     this.#schedule = options.schedule ?? (hasTimers() ? yieldToLoop : undefined);
     this.#gfp = options.gfp ?? Gfp.NoWait;
-    this.#none = options.none as None;
+    const host = inner.host ?? options.ram?.[HOST];
+    this.#none = (host ? 0 : undefined) as None<R>;
     this.#target = this.min + this.grow;
     this.#highest = this.#target + this.grow;
-    this.#taken = options.checks ? new Set() : undefined;
-    this.#lowest = options.checks ? Number.POSITIVE_INFINITY : this.min;
+    const checks = options.checks ?? (host !== undefined && (host.read(FLAGS) & FLAG_CHECKS) !== 0);
+    this.#taken = checks ? new Set() : undefined;
+    this.#lowest = checks ? Number.POSITIVE_INFINITY : this.min;
     this.#queue = new WaitQueue({
       maxWaiting: options.maxWaiting,
       retry: () => void this.#queue.serve(this.#takeAny),
@@ -251,10 +260,11 @@ export class ResourcePool<T, None = undefined> {
       full: () => this.#error("ERR_RINGFENCE_QUEUE_FULL", `${this.#queue.length} wait already`),
     });
     this.#fillAtFirst();
-    if (options.ram) this.#register(options.ram);
+    if (options.ram) this.#shareSurplus(options.ram);
+    if (host) this.#endWith(host);
   }
 
-  #register(ram: Ram): void {
+  #shareSurplus(ram: Ram): void {
     const surplus = {
       name: this.name,
       first: true,
@@ -262,7 +272,6 @@ export class ResourcePool<T, None = undefined> {
       scan: (count: number) => this.shrink(count),
     };
     this.#registrations.push(ram.registerShrinker(surplus));
-    this.#endWith(ram[HOST]);
   }
 
   /** The elements lie in this ram: there is nothing to give back when it ends. */
@@ -275,28 +284,29 @@ export class ResourcePool<T, None = undefined> {
     this.#registrations.push(whenDestroyed(end));
   }
 
-  /** A pool of objects of a cache, over `cache.alloc` and `cache.free`. Name its ram in the options to have the surplus given back. */
-  static fromCache(cache: Cache, options: ResourcePoolBand): ResourcePool<number, 0> {
+  /** A pool of objects of a cache. Name its ram in the options to have what can be spared given back. */
+  static fromCache(cache: Cache, options: ResourcePoolBand & { readonly ram?: Ram }): ResourcePool<number, Ram> {
     const allocate = (gfp: number): number => cache.alloc(gfp);
-    const pool = new ResourcePool<number, 0>({ ...options, none: 0, allocate, free: (address) => cache.free(address) });
-    if (!options.ram) pool.#endWith(cache[HOST]);
-    return pool;
+    const free = (address: number): boolean => cache.free(address);
+    return new ResourcePool<number, Ram>({ name: cache.name, ...options, allocate, free }, { host: cache[HOST] });
   }
 
   /** A pool of blocks of `size` bytes, over `ram.kmalloc` and `ram.kfree`. */
-  static fromKmalloc(ram: Ram, size: number, options: ResourcePoolBand): ResourcePool<number, 0> {
+  static fromKmalloc(ram: Ram, size: number, options: ResourcePoolBand): ResourcePool<number, Ram> {
     const allocate = (gfp: number): number => ram.kmalloc(size, gfp);
-    return new ResourcePool({ ram, ...options, none: 0, allocate, free: (address: number) => ram.kfree(address) });
+    const free = (address: number): boolean => ram.kfree(address);
+    return new ResourcePool<number, Ram>({ name: `kmalloc-${size}`, ...options, ram, allocate, free });
   }
 
   /** A pool of runs of `count` frames, over `ram.takeFrames` and `ram.giveFrames`. */
-  static fromFrames(ram: Ram, count: number, options: ResourcePoolBand): ResourcePool<number, 0> {
+  static fromFrames(ram: Ram, count: number, options: ResourcePoolBand): ResourcePool<number, Ram> {
     const how = { gfp: 0 };
     const allocate = (gfp: number): number => {
       how.gfp = gfp;
       return ram.takeFrames(count, how);
     };
-    return new ResourcePool({ ram, ...options, none: 0, allocate, free: (address: number) => ram.giveFrames(address) });
+    const free = (address: number): boolean => ram.giveFrames(address);
+    return new ResourcePool<number, Ram>({ name: `frames-${count}`, ...options, ram, allocate, free });
   }
 
   // taking and giving back
@@ -304,10 +314,10 @@ export class ResourcePool<T, None = undefined> {
   /**
    * Takes an element: from the pool, or, where that is empty, from the backing. Never waits.
    *
-   * @returns the element, or what `none` says when there is none
+   * @returns the element; when there is none 0 among addresses, else undefined
    * @throws what the backing throws; RingfenceError ERR_RINGFENCE_POOL_DESTROYED
    */
-  get(): T | None {
+  get(): T | None<R> {
     const count = this.#count;
     if (count <= this.#lowest) return this.#getSlow();
     const element = this.#elements[count - 1] as T;
@@ -318,7 +328,7 @@ export class ResourcePool<T, None = undefined> {
   }
 
   /** Near the bottom of the band, or below it. */
-  #getSlow(): T | None {
+  #getSlow(): T | None<R> {
     this.#checkAlive();
     const element = this.#count > 0 ? this.#take() : this.#getFresh();
     if (this.#count < this.min) this.#wake();
@@ -351,14 +361,14 @@ export class ResourcePool<T, None = undefined> {
   }
 
   /**
-   * Gives an element back, into the pool, or to who waits. After a forced `destroy` it goes to the backing. undefined, null and 0 are
-   * nothing.
+   * Gives an element back, into the pool, or to who waits. After a forced `destroy` it goes to the backing. undefined and null,
+   * and 0 among addresses, are nothing.
    *
    * @returns false when the element is not out: then nothing was done and the mistake was reported
    * @throws RingfenceError ERR_RINGFENCE_POOL_DESTROYED once the last element has come back to a destroyed pool,
    *   ERR_RINGFENCE_RAM_DESTROYED
    */
-  put(element: T | None): boolean {
+  put(element: T | None<R> | null | undefined): boolean {
     const count = this.#count;
     // a pool that is full, or empty: somebody may wait; nothing out, or the same again: a mistake; nothing at all
     if (
@@ -377,8 +387,8 @@ export class ResourcePool<T, None = undefined> {
     return true;
   }
 
-  #putSlow(element: T | None): boolean {
-    if (isNone(element) || element === this.#none) return true;
+  #putSlow(element: T | None<R> | null | undefined): boolean {
+    if (this.#isNone(element)) return true;
     if (this.#end !== undefined && (this.#out === 0 || this.#end !== DESTROYED)) this.#checkAlive();
     if (!this.#isOut(element as T)) return false;
     this.#puts++;
@@ -390,6 +400,10 @@ export class ResourcePool<T, None = undefined> {
     this.#keep(element as T);
     if (this.#count > this.#highest) this.#wake();
     return true;
+  }
+
+  #isNone(element: unknown): boolean {
+    return element === undefined || element === null || element === this.#none;
   }
 
   /** Whether an element may be put, as far as that is known; reports it if not. */
@@ -444,7 +458,7 @@ export class ResourcePool<T, None = undefined> {
    */
   #obtain(gfp: number): T | undefined {
     this.#allocations++;
-    let element: T | None | null | undefined;
+    let element: T | null | undefined;
     try {
       element = this.#allocate(gfp);
       if (isPromise(element)) throw this.#disown(element);
@@ -453,7 +467,7 @@ export class ResourcePool<T, None = undefined> {
       this.#lastError = error;
       throw error;
     }
-    if (isNone(element) || element === this.#none) {
+    if (this.#isNone(element)) {
       this.#refusals++;
       return undefined;
     }
@@ -466,7 +480,7 @@ export class ResourcePool<T, None = undefined> {
   /** Sees to it that what was promised is not lost. @returns the error to throw */
   #disown(promise: PromiseLike<unknown>): Error {
     Promise.resolve(promise).then(
-      (element) => void (isNone(element) || this.#release(element as T)),
+      (element) => void (this.#isNone(element) || this.#release(element as T)),
       (error) => this.#tell("allocate", error),
     );
     return new TypeError(`allocate of ${this.name} answered with a promise: it must answer at once`);

@@ -6,7 +6,7 @@ import { createRamSync, type Ram } from "../../src/index.js";
 import { ResourcePool, type ResourcePoolBand } from "../../src/resource-pool.js";
 import { Tasks } from "./backing.js";
 
-const MAKERS: [string, (ram: Ram, options: ResourcePoolBand) => ResourcePool<number, 0>][] = [
+const MAKERS: [string, (ram: Ram, options: ResourcePoolBand) => ResourcePool<number, Ram>][] = [
   [
     "fromCache",
     (ram, options) => ResourcePool.fromCache(ram.createCache("objects", { size: 2048 }), { ram, ...options }),
@@ -17,7 +17,12 @@ const MAKERS: [string, (ram: Ram, options: ResourcePoolBand) => ResourcePool<num
 
 describe.each(["wasm", "ts"] as const)("on the engine %s", (engine) => {
   describe.each(MAKERS)("%s", (_, make) => {
-    function open(options: ResourcePoolBand): { ram: Ram; pool: ResourcePool<number, 0>; tasks: Tasks; free: number } {
+    function open(options: ResourcePoolBand): {
+      ram: Ram;
+      pool: ResourcePool<number, Ram>;
+      tasks: Tasks;
+      free: number;
+    } {
       const ram = createRamSync({ engine, size: "1MiB" });
       ram.kfree(ram.kmalloc(5000)); // what kmalloc needs once
       ram.shrink();
@@ -86,6 +91,31 @@ describe.each(["wasm", "ts"] as const)("on the engine %s", (engine) => {
       expect(() => pool.put(held[0] as number)).toThrow(destroyed);
       pool.destroy(); // there is nothing left to do
     });
+  });
+
+  it("0 is no address: a pool of addresses does not hand it out, and takes it for nothing", () => {
+    const ram = createRamSync({ engine, size: "1MiB" });
+    let next = 0;
+    const pool = new ResourcePool({ min: 1, grow: 1, ram, allocate: () => (next < 2 ? ++next : 0), free: () => {} });
+    expect([pool.get(), pool.get(), pool.get()]).toEqual([1, 2, 0]);
+    expect([pool.put(0), pool.put(undefined), pool.stats().puts]).toEqual([true, true, 0]);
+  });
+
+  it("a ram that checks everything has its pools do so too", () => {
+    const ram = createRamSync({ engine, size: "1MiB", checks: true });
+    ram.on("misuse", () => {});
+    const pools = [
+      ResourcePool.fromKmalloc(ram, 64, { min: 4, grow: 4 }),
+      ResourcePool.fromCache(ram.createCache("objects", { size: 64 }), { min: 4, grow: 4 }),
+    ];
+    for (const pool of pools) {
+      const [a, b] = [pool.get(), pool.get(), pool.get()];
+      pool.on("misuse", () => {});
+      expect([pool.put(a), pool.put(b), pool.put(a)]).toEqual([true, true, false]);
+    }
+    const careless = ResourcePool.fromKmalloc(ram, 64, { min: 4, grow: 4, checks: false });
+    const [a, b] = [careless.get(), careless.get(), careless.get()];
+    expect([careless.put(a), careless.put(b), careless.put(a)]).toEqual([true, true, true]);
   });
 
   it("a pool's surplus goes before anything else is asked for", () => {

@@ -255,10 +255,10 @@ describe("elements", () => {
     blocks.destroy();
     const frozen = new ResourcePool({ min: 1, grow: 1, allocate: () => Object.freeze({}), free: () => {} });
     expect(frozen.put(frozen.get())).toBe(true);
-    const odd: unknown[] = ["", false, Number.NaN];
+    const odd: unknown[] = ["", 0, Number.NaN];
     const values = new ResourcePool<unknown>({ min: 1, grow: 1, allocate: () => odd.shift(), free: () => {} });
-    expect([values.get(), values.get(), values.get()]).toEqual([false, "", Number.NaN]);
-    expect([values.put(Number.NaN), values.put(""), values.put(false)]).toEqual([true, true, true]);
+    expect([values.get(), values.get(), values.get()]).toEqual([0, "", Number.NaN]);
+    expect([values.put(Number.NaN), values.put(""), values.put(0)]).toEqual([true, true, true]);
     expect(values.stats()).toMatchObject({ gets: 3, puts: 3, available: 3 });
   });
 });
