@@ -164,6 +164,11 @@ function activityOf(owner: Owner): Activity {
   return activity;
 }
 
+/** How many tokens are known: those of owners who hold or wait. @internal */
+export function knownOwners(): number {
+  return known.size;
+}
+
 /** The innermost use; made when somebody first uses something, since async context costs every await of the program. */
 let uses: Scope<Activity> | undefined;
 let useCount = 0;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { DeadlockError, Holdings, type Owner } from "../../src/deadlock.js";
+import { DeadlockError, Holdings, knownOwners, type Owner } from "../../src/deadlock.js";
 import { RingfenceError } from "../../src/errors.js";
 import { TestPool } from "./pool.js";
 import { codeIn, counterOf, type Fate, settle, shortly, watch } from "./support.js";
@@ -254,22 +254,44 @@ describe("in uses, with async context", () => {
     expect([inside, outside]).toEqual([{ value: [0] }, {}]);
   });
 
-  test("no alarm for what a finished use has left behind", async () => {
-    const [x, y] = [new TestPool("x", 1), holding("y", undefined)];
-    let left: Fate<unknown> = {};
-    const fate = watch(
-      x.use(async () => {
-        const inner = new TestPool("inner", 1);
-        await inner.use(() => {
-          left = watch(y.alloc()); // nobody awaits it
+  /** A use of x in which something is left behind that waits for what "b" has; "b" then asks for x. */
+  async function fateOfBAfter(leave: (wait: () => void, inner: TestPool) => Promise<void>): Promise<Fate<unknown>> {
+    const [x, inner, y] = [new TestPool("x", 1), new TestPool("inner", 3), holding("y", "b")];
+    let fate: Fate<unknown> = {};
+    await x.use(async () => {
+      await leave(() => void watch(y.alloc()), inner);
+      await shortly();
+      expect(y.queue.length).toBe(1);
+      fate = watch(x.alloc(1, { owner: "b" }));
+      await shortly();
+    });
+    await settle();
+    return fate;
+  }
+
+  test.each<[string, (wait: () => void, inner: TestPool) => Promise<void>]>([
+    ["in a use that is over since", (wait, inner) => inner.use(wait)],
+    [
+      "by what goes on after the use it was begun in",
+      async (wait, inner) => {
+        await inner.use(() => void shortly().then(shortly).then(wait));
+        await shortly().then(shortly);
+      },
+    ],
+    [
+      "in a use that goes on after the one around it",
+      async (wait, inner) => {
+        let over = () => {};
+        const isOver = new Promise<void>((resolve) => {
+          over = resolve;
         });
+        await inner.use(() => void inner.use(() => isOver.then(wait).then(settle)));
+        over();
         await shortly();
-      }),
-    );
-    const second = watch(x.use(() => 7)); // x is held by a use that does not wait
-    await settle();
-    await settle();
-    expect([fate, second, left]).toEqual([{ value: undefined }, { value: 7 }, {}]);
+      },
+    ],
+  ])("no alarm for a wait that was begun %s", async (_, leave) => {
+    expect(await fateOfBAfter(leave)).toEqual({ value: [0] });
   });
 
   test("a use with an owner is that owner's, with all that waits inside", async () => {
@@ -321,6 +343,21 @@ describe("in uses, with async context", () => {
 });
 
 describe("what is stored", () => {
+  test("a token only while its owner holds or waits", async () => {
+    const before = knownOwners();
+    const [pool, owner] = [new TestPool("x", 1), Symbol("owner")];
+    const elements = await pool.alloc(1, { owner });
+    expect(knownOwners()).toBe(before + 1);
+    const abort = new AbortController();
+    const other = watch(pool.alloc(1, { owner: Symbol("other"), signal: abort.signal }));
+    expect(knownOwners()).toBe(before + 2);
+    abort.abort("enough");
+    pool.give(elements);
+    await settle();
+    expect(other).toEqual({ error: "enough" });
+    expect(knownOwners()).toBe(before);
+  });
+
   test("nothing after dropAll", async () => {
     const pool = holding("x", "a", "a");
     pool.holdings.dropAll();

@@ -73,6 +73,19 @@ describe("a wait queue", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("rejects everybody once, also when an error ends another's wait", async () => {
+    const { queue } = counterOf([]);
+    const controller = new AbortController();
+    const fates = [1, 2, 3].map((need) => watch(queue.wait(need, need === 1 ? {} : { signal: controller.signal })));
+    queue.rejectAll(() => {
+      controller.abort("enough");
+      return new Error("destroyed");
+    });
+    await settle();
+    expect(fates).toEqual([{ error: new Error("destroyed") }, { error: "enough" }, { error: "enough" }]);
+    expect(queue.length).toBe(0);
+  });
+
   test("rejects all even if an error can not be made", async () => {
     const { queue } = counterOf([]);
     const fates = [1, 2].map((need) => watch(queue.wait(need)));
