@@ -25,6 +25,7 @@ export {
 } from "./clean-cache.js";
 export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
+export { DeadlockError, type DeadlockStep } from "./deadlock.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
 export type { Leak, Oldest, TrackOptions } from "./holders.js";
