@@ -39,8 +39,8 @@ console.log("charged at most:", count.peak, "of", rx.limit, "now:", rx.usage);
 console.log("without the reserve:", ram.kmalloc(64) === 0 ? "not one packet" : "?");
 
 /* prints
-1:0 "total reserve" 236K 0/-
-2:1 "network RX" 236K 0/32768
+1:0 "total reserve" 176K 0/-
+2:1 "network RX" 176K 0/32768
 received: 100000 packets, 76346400 bytes
 dropped: 99000 lost: 0
 charged at most: 25280 of 32768 now: 0

@@ -25,12 +25,12 @@ import { checkCount, checkSize } from "./arguments.js";
 import { Cache, RECORD } from "./cache.js";
 import { type ErrorCode, RingfenceError, show } from "./errors.js";
 
+import { framesForBytes, framesForObjects, SLAB_SIZE_MAX, sizeClasses } from "./estimate.js";
 import { FRAME_SIZE, SLOT } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { bytesOf } from "./options.js";
 import type { Ram } from "./ram.js";
 import { HOST, type RamHost } from "./ram-host.js";
-import { classBytes, framesForBytes, framesForObjects, OBJECT_MAX } from "./reserve-size.js";
 import { UrgentFrames } from "./urgent-frames.js";
 import { checkWait, type WaitOptions, WaitQueue } from "./wait-queue.js";
 
@@ -363,7 +363,7 @@ export class Reserve {
 
   #bytesPart(amount: number): Part {
     this.#host.enter();
-    const pages = amount === Infinity ? Infinity : framesForBytes(this.#host, amount);
+    const pages = amount === Infinity ? Infinity : framesForBytes(sizeClasses(this.#host), amount);
     return { unit: "bytes", cache: undefined, amount, budget: pages, pages };
   }
 
@@ -375,7 +375,7 @@ export class Reserve {
         `cache must be a cache of this ram, not ${show(cache)}`,
       );
     }
-    if (cache.slotSize > OBJECT_MAX) throw tooLong(`objects of cache "${cache.name}" have ${cache.slotSize} bytes`);
+    if (cache.slotSize > SLAB_SIZE_MAX) throw tooLong(`objects of cache "${cache.name}" have ${cache.slotSize} bytes`);
     const pages = framesForObjects(this.#host, cache[RECORD], amount);
     return { unit: "objects", cache, amount, budget: pages, pages };
   }
@@ -474,8 +474,13 @@ export class Reserve {
     if (unit !== "bytes") throw this.#unitError("has no unit to charge in");
     const bytes = checkSize("amount", amount);
     this.#host.enter();
-    if (bytes === 0 || bytes > OBJECT_MAX) return Math.ceil(bytes / FRAME_SIZE) * FRAME_SIZE;
-    return classBytes(this.#host, bytes);
+    if (bytes === 0 || bytes > SLAB_SIZE_MAX) return Math.ceil(bytes / FRAME_SIZE) * FRAME_SIZE;
+    return this.#classBytes(bytes);
+  }
+
+  /** Bytes of the class of kmalloc for `size` bytes. */
+  #classBytes(size: number): number {
+    return this.#host.word(this.#host.engine.hot.classFor(size) >>> 0, SLOT);
   }
 
   #blame(amount: number): void {
@@ -501,7 +506,7 @@ export class Reserve {
   #checkKmalloc(size: number, gfp: number): void {
     checkGfp(gfp);
     if (this.unit !== "bytes") throw this.#unitError("is not kept in bytes");
-    if (size > OBJECT_MAX) throw tooLong(`${show(size)} bytes`);
+    if (size > SLAB_SIZE_MAX) throw tooLong(`${show(size)} bytes`);
   }
 
   #urgentKmalloc(size: number, gfp: number): number {

@@ -294,22 +294,22 @@ describe("the report", () => {
         id: 1,
         parent: 0,
         name: "total reserve",
-        pages: 48,
-        bytes: 48 * FRAME,
+        pages: 44,
+        bytes: 44 * FRAME,
         unit: undefined,
         usage: 0,
         limit: undefined,
       },
-      { id: 2, parent: 1, name: "network RX", pages: 36, bytes: 36 * FRAME, unit: "mixed", usage: 0, limit: undefined },
+      { id: 2, parent: 1, name: "network RX", pages: 32, bytes: 32 * FRAME, unit: "mixed", usage: 0, limit: undefined },
       { id: 3, parent: 2, name: "IPv4 route cache", pages: 4, bytes: 4 * FRAME, unit: "objects", usage: 0, limit: 64 },
-      { id: 6, parent: 2, name: "IPv4 fragments", pages: 32, bytes: 32 * FRAME, unit: "bytes", usage: 0, limit: 8192 },
+      { id: 6, parent: 2, name: "IPv4 fragments", pages: 28, bytes: 28 * FRAME, unit: "bytes", usage: 0, limit: 8192 },
       { id: 4, parent: 1, name: "swap", pages: 12, bytes: 12 * FRAME, unit: "frames", usage: 5, limit: 12 },
     ]);
     expect(ram.reserves.reportText().split("\n")).toEqual([
-      '1:0 "total reserve" 192K 0/-',
-      '2:1 "network RX" 144K 0/-',
+      '1:0 "total reserve" 176K 0/-',
+      '2:1 "network RX" 128K 0/-',
       '3:2 "IPv4 route cache" 16K 0/64',
-      '6:2 "IPv4 fragments" 128K 0/8192',
+      '6:2 "IPv4 fragments" 112K 0/8192',
       '4:1 "swap" 48K 5/12',
     ]);
   });
@@ -370,7 +370,7 @@ class Model {
         break;
       case 1:
       case 2:
-        if (node !== this.root) this.resize(node, random(random(10) === 0 ? 200 : 30), random(2) === 0);
+        if (node !== this.root) this.resize(node, random(random(8) === 0 ? 400 : 30), random(2) === 0);
         break;
       case 3:
         if (node.parent)
@@ -425,5 +425,5 @@ test("totals are exact and the page layer is in step after thousands of random c
     }
     refusals += model.refusals;
   }
-  expect(refusals).toBeGreaterThan(0);
+  expect(refusals).toBeGreaterThan(20);
 });
