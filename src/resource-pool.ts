@@ -3,7 +3,7 @@
  * only when the pool is empty. In the background the pool is filled and drained, so that in steady state nobody waits for the
  * backing, and it is not called at all.
  *
- *   uses     errors, events, gfp, host, misuse, ram-host, wait-queue, generated/layout
+ *   uses     errors, events, gfp, host, mempool-options (None), misuse, ram-host, wait-queue, generated/layout
  *   used by  programs
  *
  *            fill up to here          drain down to here
@@ -30,6 +30,7 @@ import { Events } from "./events.js";
 import { FLAG_CHECKS, FLAGS } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { hasTimers, startTimer, stopTimer } from "./host.js";
+import type { None } from "./mempool-options.js";
 import type { Misuse, MisuseKind } from "./misuse.js";
 import type { Ram } from "./ram.js";
 import { HOST, type RamHost } from "./ram-host.js";
@@ -73,9 +74,6 @@ export interface ResourcePoolOptions<T, R extends Ram | undefined = undefined> e
   /** The ram that elements are addresses of: what can be spared is given back when it is short, and the pool ends with it. */
   readonly ram?: R;
 }
-
-/** What stands for no element: 0 among addresses, undefined among other values. */
-type None<R> = [R] extends [Ram] ? 0 : undefined;
 
 /** What the library knows of a pool's elements that the options do not say. */
 interface Inner {
@@ -710,9 +708,9 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
    * @param options.force ends it although elements are out: when these are put back the backing gets them
    * @throws ResourcePoolError ERR_RINGFENCE_POOL_BUSY while elements are out: the pool stays as it is
    */
-  destroy({ force = false }: { force?: boolean } = {}): void {
+  destroy(options: { force?: boolean } = {}): void {
     if (this.#end !== undefined) return;
-    if (this.#out > 0 && !force) {
+    if (this.#out > 0 && !options.force) {
       throw this.#error(
         "ERR_RINGFENCE_POOL_BUSY",
         `${this.#out} elements are out: put them back first, or insist with force`,
