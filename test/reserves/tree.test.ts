@@ -360,7 +360,7 @@ class Model {
 
   step(random: Random): void {
     const node = oneOf(random, this.all);
-    const parent = random(4) === 0 ? undefined : oneOf(random, this.all);
+    const parent = random(8) === 0 ? undefined : random(2) === 0 ? this.root : oneOf(random, this.all);
     switch (random(6)) {
       case 0:
         if (this.all.length < 25) {
@@ -370,10 +370,10 @@ class Model {
         break;
       case 1:
       case 2:
-        if (node !== this.root) this.resize(node, random(random(8) === 0 ? 400 : 30), random(2) === 0);
+        if (node !== this.root) this.resize(node, random(random(8) === 0 ? 300 : 20), random(2) === 0);
         break;
       case 3:
-        if (node.parent)
+        if (node.parent && random(3) === 0)
           this.attempt(
             0,
             () => node.reserve.disconnect(),
@@ -425,5 +425,5 @@ test("totals are exact and the page layer is in step after thousands of random c
     }
     refusals += model.refusals;
   }
-  expect(refusals).toBeGreaterThan(20);
+  expect(refusals).toBeGreaterThan(3);
 });
