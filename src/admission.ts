@@ -13,7 +13,7 @@
  *   A2  the ram calls back  <=>  somebody waits (until his promise has settled)
  *   A3  after a look the head is not to be had: memory that has become free since then brings the next look
  */
-import { describe, type Parts, parseAmount, type ReservationAmount } from "./amount.js";
+import { type Amount, describe, type Parts, parseAmount, type ReservationAmount } from "./amount.js";
 import { Booking } from "./booking.js";
 import type { Cache } from "./cache.js";
 import { RingfenceError, show } from "./errors.js";
@@ -45,8 +45,8 @@ export interface ReservationOptions extends WaitOptions {
   readonly maxWaiting?: number | undefined;
 }
 
-/** What somebody asks for: a reservation, or more for one. @internal */
-export interface Need {
+/** What somebody asks for: a reservation, or more for one. */
+interface Need {
   readonly parts: Parts;
   readonly target: Reservation | undefined;
 }
@@ -96,31 +96,52 @@ export class Reservations {
   }
 
   /** A reservation as soon as it can be had, and all who asked before are served. */
-  async reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
-    return this.ask({ parts: parseAmount(amount, this.host), target: undefined }, options);
+  reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
+    return this.#ask(() => ({ parts: parseAmount(amount, this.host), target: undefined }), options);
   }
 
-  async ask(need: Need, options?: ReservationOptions): Promise<Reservation> {
-    checkWait(options);
-    const most = parseMaxWaiting(options?.maxWaiting);
-    this.#checkPossible(need);
-    const granted = this.#now(need);
-    if (granted) return granted;
-    if (this.#queue.length >= most) throw this.#full();
-    return this.#wait(need, options);
+  /** The same for more of one. @returns a promise of `target` */
+  topUp(target: Reservation, amount: Amount, options?: ReservationOptions): Promise<Reservation> {
+    return this.#ask(() => ({ parts: target.parse(amount), target }), options);
   }
 
-  async #wait(need: Need, options: ReservationOptions | undefined): Promise<Reservation> {
+  /** Everybody's promise is settled as many steps after the grant as every other's: so they go on in the order of the queue. */
+  #ask(parse: () => Need, options: ReservationOptions | undefined): Promise<Reservation> {
+    return new Promise((resolve, reject) => {
+      const need = parse(); // what is thrown in here rejects the promise
+      checkWait(options);
+      const most = parseMaxWaiting(options?.maxWaiting);
+      this.#checkPossible(need);
+      const granted = this.#now(need);
+      if (granted) resolve(granted);
+      else if (this.#queue.length >= most) throw this.#full();
+      else this.#wait(need, options, resolve, reject);
+    });
+  }
+
+  #wait(
+    need: Need,
+    options: ReservationOptions | undefined,
+    resolve: (reservation: Reservation) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const wait = this.#queue.wait(need, options);
     this.#watch();
+    need.target?.pending.add(reject);
     if (this.#queue.length === 1) this.#reclaim(need, options?.signal);
-    try {
-      const result = await wait;
-      if (result instanceof Error) throw result;
-      return result;
-    } finally {
+    const end = (): void => {
+      need.target?.pending.delete(reject);
       if (this.#queue.length === 0) this.#unwatch();
-    }
+    };
+    const done = (result: Reservation | Error): void => {
+      end();
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    };
+    wait.then(done, (error) => {
+      end();
+      reject(error);
+    });
   }
 
   /** Asks shrinkers that answer with promises. What they free serves who waits. */
@@ -194,24 +215,20 @@ export class Reservations {
     if (this.#seen > before) this.#serve();
   }
 
-  #serve(): void {
-    this.#queue.serve((need) => this.#grant(need));
-    this.#seen = this.#spare();
+  /** @returns how many were served */
+  #serve(): number {
+    const served = this.#queue.serve((need) => this.#grant(need));
+    this.#seen = this.#spare(); // A3
+    return served;
   }
 
-  /** On the timer, and after the head has gone. */
+  /** On the timer, and after the head has gone: serves who can be served, if need be with what shrinkers give back. */
   #retry(): void {
     this.host.enter();
+    const served = this.#serve();
     const { head } = this.#queue;
-    if (head) this.host.whenShort(RECLAIMING, this.#framesOf(head.need), () => this.#serveOnce());
+    if (served === 0 && head) this.host.whenShort(RECLAIMING, this.#framesOf(head.need), () => this.#serve());
     this.host.leave();
-  }
-
-  /** @returns 0 when nobody was served, so that shrinkers are asked */
-  #serveOnce(): number {
-    const before = this.#queue.length;
-    this.#serve();
-    return this.#queue.length < before ? 1 : 0;
   }
 
   #close(): void {

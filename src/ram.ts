@@ -585,8 +585,12 @@ export class Ram extends Contents {
    *   ERR_RINGFENCE_QUEUE_FULL, the signal's own reason; ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_COUNT,
    *   ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_TIMEOUT
    */
-  async reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
-    return this.#reserver().reserve(amount, options);
+  reserve(amount: ReservationAmount, options?: ReservationOptions): Promise<Reservation> {
+    try {
+      return this.#reserver().reserve(amount, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The same without waiting. @returns undefined when it is not to be had now, or others wait */
@@ -718,8 +722,20 @@ export class Ram extends Contents {
     if (this.#engine.isStale()) this.#engine.refresh();
   }
 
+  /** After a slow call. Mostly nothing is to be told, and that is one look at five words. */
   #leave(): void {
     if (this.#engine.isStale()) this.#engine.refresh();
+    const { words } = this.#engine;
+    const at = this.#control >>> 2;
+    const spare =
+      (words[at + (FREE >>> 2)] as number) +
+      (words[at + (CLEAN >>> 2)] as number) -
+      (words[at + (KEEP >>> 2)] as number);
+    const seen = words[at + (GROWTHS >>> 2)] === this.#seenGrowths && words[at + (MISUSES >>> 2)] === this.#seenMisuses;
+    if (!seen || !this.#supply.isQuiet(spare)) this.#leaveSlow();
+  }
+
+  #leaveSlow(): void {
     if (this.#read(GROWTHS) !== this.#seenGrowths) {
       this.#seenGrowths = this.#read(GROWTHS);
       this.#events.emit("grow", { size: bytesOf(this.#read(FRAMES)) });
@@ -758,6 +774,7 @@ export class Ram extends Contents {
       word: (address, offset) => this.#word(address, offset),
       read: (offset) => this.#read(offset),
       whenShort: (gfp, frames, attempt, urgent) => this.#supply.whenShort(gfp, frames, attempt, urgent),
+      registerShrinker: (shrinker) => this.#supply.shrinkers.register(shrinker),
       reclaimAsync: (frames, signal) => this.#supply.reclaimAsync(frames, signal),
       urgentObject: (record) => this.#supply.urgentObject(record),
       isEntitled: (gfp) => this.#supply.isEntitled(gfp),

@@ -110,7 +110,8 @@ export class Reservation {
   readonly #bytes: ByteStock;
   readonly #objects = new Map<Cache, ObjectStock>();
   readonly #runs = new Map<number, Window[]>();
-  readonly #pending = new Set<(error: Error) => void>();
+  /** Who waits to top it up, to be told when it is released. @internal */
+  readonly pending = new Set<(error: Error) => void>();
   #ended = false;
 
   /** @internal */
@@ -315,16 +316,17 @@ export class Reservation {
   /**
    * Reserves more, waiting like everybody who reserves.
    *
+   * @returns a promise of this reservation
    * @throws as {@link Ram.reserve}, and ERR_RINGFENCE_RESERVATION_ENDED, also when it is released meanwhile
    */
-  async topUp(amount: Amount, options?: ReservationOptions): Promise<void> {
+  topUp(amount: Amount, options?: ReservationOptions): Promise<this> {
+    return this.#office.topUp(this, amount, options) as Promise<this>;
+  }
+
+  /** Checks what is to be added, or split off. @internal */
+  parse(amount: Amount): Parts {
     this.#enter();
-    const parts = parseAmount(amount, this.#host, this.revolving);
-    await new Promise<unknown>((resolve, reject) => {
-      const wait = this.#office.ask({ parts, target: this }, options);
-      this.#pending.add(reject);
-      wait.then(resolve, reject).finally(() => this.#pending.delete(reject));
-    });
+    return parseAmount(amount, this.#host, this.revolving);
   }
 
   /**
@@ -335,8 +337,7 @@ export class Reservation {
    * @throws ReservationExceededError when less remains; ERR_RINGFENCE_RESERVATION_ENDED, and as {@link Ram.tryReserve}
    */
   split(amount: Amount): Reservation | undefined {
-    this.#enter();
-    const parts = parseAmount(amount, this.#host, this.revolving);
+    const parts = this.parse(amount);
     if (!this.#covers(parts)) throw this.#beyond(describe(parts));
     const part = new Reservation(this.#office, this.revolving);
     const done = this.#office.book((booking) => this.#split(parts, part, booking));
@@ -419,7 +420,7 @@ export class Reservation {
     this.#objects.clear();
     for (const windows of this.#runs.values()) for (const window of windows) this.#office.windows.drop(window);
     this.#runs.clear();
-    for (const reject of this.#pending) reject(ended());
+    for (const reject of this.pending) reject(ended());
     this.#host.leave();
   }
 
