@@ -58,7 +58,10 @@ export interface WaitQueueOptions<N> {
   readonly timeout: (waiter: Waiter<N>, waitedMs: number) => Error;
   /** Makes the error of a full queue, ERR_RINGFENCE_QUEUE_FULL. */
   readonly full: (need: N) => Error;
-  /** Who holds what, when deadlocks are to be found; for each `need` then its number of elements, `need` itself by default. */
+  /**
+   * Who holds what, when deadlocks are to be found; and for each need the number of elements that it still lacks, which
+   * may fall but not rise while it waits. Default: the need itself.
+   */
   readonly holdings?: Pick<Holdings, "attach" | "waiterFor" | "joined" | "left"> | undefined;
   readonly units?: ((need: N) => number) | undefined;
 }
@@ -131,7 +134,7 @@ class Entry<N, T> implements Waiter<N>, Pending {
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
   /** For {@link Holdings}. */
-  units = 0;
+  unitsOf: (need: N) => number = Number;
   activity: Activity | undefined = undefined;
   /** Whether it is in the list. */
   isWaiting = true;
@@ -149,6 +152,11 @@ class Entry<N, T> implements Waiter<N>, Pending {
     this.deadline = this.since + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Asked for each time: a grant that fails may have got a part of what is needed. */
+  get units(): number {
+    return this.unitsOf(this.need);
   }
 
   get isDated(): boolean {
@@ -263,7 +271,7 @@ export class WaitQueue<N, T> {
   #findDeadlock(entry: Entry<N, T>): void {
     const { holdings, units } = this.#options;
     if (holdings === undefined) return;
-    entry.units = units ? units(entry.need) : Number(entry.need);
+    if (units) entry.unitsOf = units;
     entry.activity = holdings.waiterFor(entry.owner);
     const deadlock = holdings.joined(entry);
     if (deadlock) this.#dismiss(entry, () => deadlock);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { DeadlockError, Holdings, knownOwners, type Owner } from "../../src/deadlock.js";
 import { RingfenceError } from "../../src/errors.js";
+import { WaitQueue } from "../../src/wait-queue.js";
 import { TestPool } from "./pool.js";
 import { codeIn, counterOf, type Fate, settle, shortly, watch } from "./support.js";
 
@@ -177,6 +178,25 @@ describe("no false alarm", () => {
     watch(y.alloc(1, { owner: "a" }));
     watch(z.alloc(1, { owner: "a" }));
     expect(await fateOf(x.alloc(1, { owner: "b" }))).toEqual({});
+  });
+
+  test("while the head has got a part of what it needs already, and can get the rest", async () => {
+    const need = { lacks: 2 };
+    const holdings = new Holdings<number>({ name: "x", free: () => 1, outstanding: () => 1 });
+    const queue = new WaitQueue<{ lacks: number }, number>({
+      holdings,
+      units: ({ lacks }) => lacks,
+      retry: () => {},
+      timeout: () => new Error("time-out"),
+      full: () => new Error("full"),
+    });
+    holdings.hold(1, "a");
+    watch(queue.wait(need));
+    need.lacks = 1;
+    const fate = await fateOf(queue.wait({ lacks: 1 }, { owner: "a" }));
+    holdings.dropAll();
+    queue.rejectAll(() => new Error("the test is over"));
+    expect(fate).toEqual({});
   });
 
   test("in a pool that does not say who holds what", async () => {
