@@ -25,7 +25,6 @@ import {
   KEEP,
   KIND_FRAMES,
   KIND_HELD,
-  KIND_NONE,
   KIND_RUN,
   KIND_WINDOW,
   LEAST,
@@ -109,12 +108,11 @@ export function dropWindow(window: u32): void {
   releaseRun(window, KIND_WINDOW, HELD);
 }
 
-/** Takes the last `frames` frames off a window and books them under `use`. @returns their address, or 0 when it has not so many, and for none. R3 */
+/** Takes the last `frames` frames off a window and books them under `use`; the caller says in their descriptors what they are. @returns their address, or 0 when it has not so many, and for none. R3 */
 function cut(window: u32, frames: u32, use: u32): u32 {
   const descriptor = descriptorOf(frameOf(window));
   const length = load32(descriptor, LENGTH);
   if (load32(descriptor, OWNER) != KIND_WINDOW || frames == 0 || frames > length) return 0;
-  if (frames == length) store32(descriptor, KIND_NONE, OWNER);
   store32(descriptor, length - frames, LENGTH);
   rebook(frames, HELD, use);
   return window + ((length - frames) << FRAME_SHIFT);

@@ -11,12 +11,13 @@
  *   promised   FREE + CLEAN >= RESERVED; a promised frame can be drawn at any time
  *   kept       whoever took frames left FREE + CLEAN >= KEEP, less what he had a claim on
  *   complete   nothing is refused that could be had from free or clean frames, or by growth
- *   oldest     clean entries go in the order of their use, and only when something was taken
+ *   oldest     clean entries go in the order of their use, and for nobody who may have nothing
  *   private    nobody but its holder gets an object of a held slab
  */
 import { deepStrictEqual as same } from "node:assert/strict";
 import {
   CLEAN,
+  CONTROL,
   EVICTIONS,
   FRAMES,
   FREE,
@@ -25,6 +26,7 @@ import {
   KEEP,
   KIND_SLAB,
   LEAST,
+  LENT,
   MAXIMUM,
   META,
   RESERVED,
@@ -120,6 +122,9 @@ export class Accounting {
   #least: number;
   #pressure = false;
   #evictions = 0;
+  /** Entries that went for the last take. */
+  #gone = 0;
+  #lent = false;
   #growth = 5;
   #steps = 0;
   #misuse = "";
@@ -171,6 +176,7 @@ export class Accounting {
     const { hot } = this.#host.engine;
     this.#inside(() => hot.setPressure(0));
     this.#pressure = false;
+    if (this.#lent) this.#lend();
     while (this.#blocks.length !== 0) this.#free();
     while (this.#frames.length !== 0) this.#giveFrames();
     while (this.#windows.length !== 0) this.#dropWindow();
@@ -221,6 +227,7 @@ export class Accounting {
       ["cleanUnpin", 3, () => this.#unpin()],
       ["cleanEvict", 1, () => this.#evictOne()],
       ["setPressure", 1, () => this.#setPressure()],
+      ["lend", 1, () => this.#lend()],
       ["setWatermarks", 1, () => this.#setLeast()],
     ];
   }
@@ -254,22 +261,23 @@ export class Accounting {
 
   /** Frames that growth may bring, or a few more: new sections bring tables. */
   #room(): number {
-    return this.#read(MAXIMUM) - this.#read(FRAMES);
+    return this.#lent ? 0 : this.#read(MAXIMUM) - this.#read(FRAMES);
   }
 
   /** Brings the model's list up to date: as many entries as the hot path says have gone, the oldest first. */
   #evict(): void {
-    const gone = this.#read(EVICTIONS) - this.#evictions;
-    this.#evictions += gone;
-    if (gone !== 0) this.#bump("evicted");
-    demand(gone <= this.#clean.length, `${gone} entries were evicted, of ${this.#clean.length}`);
-    this.#clean.splice(0, gone);
+    this.#gone = this.#read(EVICTIONS) - this.#evictions;
+    this.#evictions += this.#gone;
+    if (this.#gone !== 0) this.#bump("evicted");
+    demand(this.#gone <= this.#clean.length, `${this.#gone} entries were evicted, of ${this.#clean.length}`);
+    this.#clean.splice(0, this.#gone);
   }
 
   /** Runs a take of somebody who may ignore `claim` frames of what is kept back. */
   #taking(claim: () => number, take: () => number): number {
-    const before = this.#inUse();
+    const [before, frames] = [this.#inUse(), this.#read(FRAMES)];
     const answer = take();
+    if (this.#lent) same(this.#read(FRAMES), frames, "an arena grew whose memory is lent");
     const [left, least] = [this.#available(), this.#read(KEEP) - claim()];
     if (this.#inUse() > before) demand(left >= least, `a take left ${left} frames, not ${least}`);
     this.#evict();
@@ -286,9 +294,11 @@ export class Accounting {
   /** Looks into the refusal of `length` contiguous frames. */
   #refused(length: number, claim: number, align = 1): void {
     this.#bump("refused");
+    this.#ram.shrink();
     const missing = length + this.#read(KEEP) - claim - this.#available();
     const room = this.#room();
     if (missing > 0) {
+      same(this.#gone, 0, "entries were evicted for nothing");
       const sections = Math.ceil(this.#read(MAXIMUM) / 1024) - Math.ceil(this.#read(FRAMES) / 1024);
       demand(missing > room - 5 * sections, `${length} frames were refused: ${missing} missing, room for ${room}`);
       return;
@@ -523,7 +533,11 @@ export class Accounting {
 
   #keepMore(call: (frames: number) => number): number {
     const frames = between(this.#random, 0, this.#most);
-    if (this.#inside(() => call(frames)) === 1) {
+    const kept = this.#taking(
+      () => 0,
+      () => this.#inside(() => call(frames)),
+    );
+    if (kept === 1) {
       demand(this.#available() >= this.#read(KEEP), "a promise is not covered");
       return frames;
     }
@@ -573,6 +587,13 @@ export class Accounting {
     this.#least = this.#random(this.#most);
     this.#ram.setWatermarks({ min: this.#least * FRAME });
     return this.#least;
+  }
+
+  /** I/O works on the memory, or does so no more: it may not grow meanwhile. */
+  #lend(): unknown {
+    this.#lent = !this.#lent;
+    this.#host.engine.core.poke(this.#ram.base + CONTROL, this.#lent ? 1 : 0, LENT);
+    return this.#lent;
   }
 
   #setPressure(): unknown {

@@ -4,6 +4,7 @@
  *   used by  the test of the battery's own strength
  */
 import type { createRamSync, Ram } from "../../src/index.js";
+import { Accounting } from "./accounting.js";
 import { Battery } from "./battery.js";
 import { FramesProgram } from "./frames-program.js";
 import { FRAME, MIB, PAGE } from "./rams.js";
@@ -57,6 +58,19 @@ function checkFrames(create: Create, seed: number): void {
   }
 }
 
+/** What is promised, kept back, held and lent, in an arena of a megabyte and in one that grows. */
+function checkAccounting(create: Create, seed: number): void {
+  const random = randomSource(seed);
+  for (const options of [
+    { size: MIB, watermarks: { min: 8 * FRAME } },
+    { size: PAGE, maximum: 1.5 * MIB },
+  ]) {
+    const program = new Accounting(create({ engine: "ts", ...options }), random, { validateEvery: 5 });
+    program.run(400);
+    program.end();
+  }
+}
+
 /** What random programs hardly come by. */
 function checkCorners(create: Create): void {
   const ram = create({ engine: "ts", size: MIB });
@@ -65,6 +79,7 @@ function checkCorners(create: Create): void {
   demand(ram.kfree(block) && !ram.kfree(block), "a double free was accepted");
   demand(ram.mallocImports().calloc(65536, 65537) === 0, "an overflow was not seen");
   const run = ram.kmalloc(4 * FRAME);
+  demand(run !== 0, "a run was refused");
   ram.fill(run, 7, 4 * FRAME);
   for (let frame = ram.takeFrames(1); frame !== 0; frame = ram.takeFrames(1));
   demand(ram.krealloc(run, 5 * FRAME) === 0, "a resize was not refused");
@@ -72,6 +87,18 @@ function checkCorners(create: Create): void {
     ram.ksize(run) === 4 * FRAME && ram.view(run, Uint8Array, 4 * FRAME).every((byte) => byte === 7),
     "a block was lost",
   );
+  checkKeptRun(create);
+}
+
+/** A run that is free, and long enough, but kept back: growth makes up for it, elsewhere. */
+function checkKeptRun(create: Create): void {
+  const ram = create({ engine: "ts", size: 4 * PAGE, maximum: 5 * PAGE });
+  const run = ram.takeFrames(24);
+  demand(run !== 0, "a run was refused");
+  while (ram.size === 4 * PAGE && ram.meminfo().free > 0) ram.takeFrames(1);
+  ram.giveFrames(run);
+  ram.setWatermarks({ min: 20 * FRAME });
+  demand(ram.takeFrames(20) === run, "a run was refused that growth would have covered");
 }
 
 const SEEDS = 3;
@@ -80,6 +107,7 @@ const SEEDS = 3;
 export function runQuickBattery(create: Create): void {
   checkCorners(create);
   for (let seed = 1; seed <= SEEDS; seed++) {
+    checkAccounting(create, seed);
     checkFrames(create, seed);
     checkPromises(create, seed);
   }
