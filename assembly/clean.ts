@@ -129,8 +129,8 @@ export function cleanEvict(): u32 {
 
 /** As `takeRun`; clean entries go, the oldest first, until there is such a run. */
 export function obtain(length: u32, align: u32, use: u32): u32 {
-  if (!conceivable(length, align)) return 0;
   let address = takeRun(length, align, use);
-  while (address == 0 && allowed(length) && cleanEvict() != 0) address = takeRun(length, align, use);
+  while (address == 0 && conceivable(length, align) && allowed(length) && cleanEvict() != 0)
+    address = takeRun(length, align, use);
   return address;
 }

@@ -5,6 +5,7 @@
  *   used by  ram (which is one), cache, supply, mempool, reservation, reserves, clean-cache
  */
 import type { Engine } from "./engine/engine.js";
+import type { Shrinker } from "./shrinkers.js";
 
 /** Name of the property under which a ram shows its inside to the other parts of this library. @internal */
 export const HOST: unique symbol = Symbol("ringfence.host");
@@ -32,6 +33,8 @@ export interface RamHost {
    * @param urgent  what an entitled caller may try last, past all that is kept back but promises
    */
   whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number;
+  /** Has a shrinker asked when memory is short. @returns a function that takes it off again */
+  registerShrinker(shrinker: Shrinker): () => void;
   /** Asks shrinkers for `frames`, those that answer with promises too. @returns undefined when there is nobody to ask */
   reclaimAsync(frames: number, signal?: AbortSignal): Promise<number> | undefined;
   /** An object of the cache with this record out of the strict reserve, or 0. */

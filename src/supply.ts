@@ -56,6 +56,8 @@ type Tell = <Name extends keyof SupplyEvents>(name: Name, event: SupplyEvents[Na
 const LEVELS = ["recovered", "low", "min"] as const;
 /** How often shrinkers are asked for one allocation. */
 const ROUNDS = 16;
+/** More frames than there can be. */
+const FRAMES_MAX = 2 ** 21;
 
 export class Supply {
   readonly shrinkers: Shrinkers;
@@ -71,6 +73,9 @@ export class Supply {
   readonly #held = new Map<number, number[]>();
   readonly #hungry = new Set<() => void>();
   #serving = false;
+  /** From this many frames above what is kept back to that many there is nothing to settle. */
+  #quietFrom = Number.MAX_SAFE_INTEGER;
+  #quietTo = 0;
   readonly #lookers = new Set<() => void>();
 
   constructor(host: RamHost, marks: Marks, tell: Tell) {
@@ -194,6 +199,7 @@ export class Supply {
     const slab = hot.holdSlab(record, 0) >>> 0;
     hot.waive(0);
     if (slab === 0) return 0;
+    this.stir();
     this.#held.set(record, [...slabs, slab]);
     return hot.heldAlloc(slab) >>> 0;
   }
@@ -233,16 +239,40 @@ export class Supply {
 
   /** Looks at what has changed: pressure that is over, watermarks that were crossed, frames that somebody waits for. */
   settle(): void {
+    this.stir();
     if (this.#held.size !== 0 && this.#spare() > 0) for (const record of this.#held.keys()) this.release(record);
     if (this.#hungry.size !== 0) this.#serve();
     const available = this.#available();
     if (available !== this.#seen) this.#watch(available);
     if (this.#lookers.size !== 0) for (const look of this.#lookers) look();
+    this.#calm();
+  }
+
+  /** Whether nothing that `settle` looks at has changed, with `spare` frames above what is kept back. The arena has not grown. */
+  isQuiet(spare: number): boolean {
+    return spare >= this.#quietFrom && spare < this.#quietTo;
+  }
+
+  /** Nothing is quiet until the next `settle`. */
+  stir(): void {
+    this.#quietFrom = Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Sets the bounds between which no watermark is crossed, unless somebody is to be asked every time. */
+  #calm(): void {
+    if (this.#hungry.size !== 0 || this.#lookers.size !== 0 || this.#held.size !== 0) return;
+    const { read } = this.#host;
+    const { min, low, high } = this.#marks;
+    const beyond = read(LEAST) + read(MAXIMUM) - read(FRAMES);
+    const level = this.#level;
+    this.#quietTo = (level === 0 ? FRAMES_MAX : level === 1 ? high : min + 1) - beyond;
+    this.#quietFrom = (level === 0 ? Math.max(low, min + 1) : level === 1 ? min + 1 : -FRAMES_MAX) - beyond;
   }
 
   /** Calls `look` at the end of every `settle`, until the function that it answers is called. */
   whenSettled(look: () => void): () => void {
     this.#lookers.add(look);
+    this.stir();
     return () => this.#lookers.delete(look);
   }
 
@@ -269,6 +299,7 @@ export class Supply {
   /** While anybody is hungry there are no sheaves, so that every free is a slow call, and comes here. */
   whenFrames(serve: () => void): () => void {
     this.#hungry.add(serve);
+    this.stir();
     if (this.#hungry.size === 1) this.#host.engine.hot.setPressure(1);
     return () => {
       if (this.#hungry.delete(serve) && this.#hungry.size === 0) this.#host.engine.hot.setPressure(0);

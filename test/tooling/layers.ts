@@ -2,6 +2,7 @@
 export const HOT_LAYERS: readonly string[] = [
   "heap",
   "layout",
+  "ring",
   "page",
   "clean",
   "slab",
