@@ -135,6 +135,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   #min: number;
   #special = false;
   #isShort = true;
+  /** The newest element of a reserve that is full. */
+  #newest: T | undefined;
   #closed = false;
   readonly #forgetRam: (() => void) | undefined;
   #allocations = 0;
@@ -375,7 +377,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
    * @returns false when it is known not to be out: then nothing was done and the mistake was reported
    */
   free(element: T | None<R> | null | undefined): boolean {
-    if (this.#isShort || !element || this.#allocations === this.#frees) return this.#freeSlow(element);
+    if (this.#isShort || !element || element === this.#newest || this.#allocations === this.#frees)
+      return this.#freeSlow(element);
     if (!this.#giveBack(element as T)) return false;
     this.#frees++;
     return true;
@@ -1068,6 +1071,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
       this.#holders.isTracking ||
       (this.#holdings !== undefined && this.#holdings.holders.size > 0);
     this.#isShort = this.#special || !this.#stock.isFull();
+    this.#newest = this.#isShort ? undefined : this.#stock.newest();
   }
 
   #blame(kind: MempoolMisuseKind, operation: string, element: unknown, damage?: Damage): false {

@@ -206,6 +206,7 @@ describe("resize", () => {
   it("[a1.20] goes on beside allocs, frees and another resize", async () => {
     const backing = new Backing();
     const pool = make(backing, 2);
+    pool.on("misuse", () => {});
     backing.mood = "promise";
     const first = pool.resize(5);
     const second = pool.resize(3);
