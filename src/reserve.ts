@@ -153,6 +153,10 @@ interface Need {
   readonly grant: () => number | RingfenceError | undefined;
 }
 
+function grantOf(need: Need): number | RingfenceError | undefined {
+  return need.grant();
+}
+
 /** A node of the tree of reserves. Made by {@link Reserves.create}. */
 export class Reserve {
   /** Number of the reserve in reports; 1 is the root. */
@@ -704,7 +708,7 @@ export class Reserve {
 
   /** Serves who waits, as far as it goes. @internal */
   serve(): void {
-    this.#queue.serve((need) => need.grant());
+    this.#queue.serve(grantOf);
   }
 
   /** Tells those who wait that there is no ram any more. @internal */
