@@ -15,9 +15,9 @@
  */
 import { type Amount, describe, type Parts, parseAmount, type ReservationAmount } from "./amount.js";
 import { Booking } from "./booking.js";
-import type { Cache } from "./cache.js";
+import { type Cache, RECORD } from "./cache.js";
 import { RingfenceError, show } from "./errors.js";
-import { sizeClasses } from "./estimate.js";
+import { framesForBytes, framesForObjects, sizeClasses } from "./estimate.js";
 import {
   CLEAN,
   FRAMES,
@@ -149,8 +149,12 @@ export class Reservations {
     this.host.reclaimAsync(this.#framesOf(need), signal)?.catch(() => {});
   }
 
-  #framesOf({ parts, target }: Need): number {
-    return (target ?? new Reservation(this, parts.revolving)).framesWith(parts);
+  /** Frames that make sure of what is asked for, by itself. */
+  #framesOf({ parts }: Need): number {
+    let frames = parts.frames + framesForBytes(this.table.classes, parts.bytes);
+    for (const [length, count] of parts.runs) frames += length * count;
+    for (const [cache, count] of parts.objects) frames += framesForObjects(this.host, cache[RECORD], count);
+    return frames;
   }
 
   // who is served

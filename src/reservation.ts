@@ -21,9 +21,9 @@ import type { ReservationOptions, Reservations } from "./admission.js";
 import { type Amount, describe, type Parts, parseAmount } from "./amount.js";
 import { checkCount, checkSize, isWord } from "./arguments.js";
 import type { Booking } from "./booking.js";
-import { type Cache, RECORD } from "./cache.js";
+import type { Cache } from "./cache.js";
 import { RingfenceError } from "./errors.js";
-import { framesForObjects, SLAB_SIZE_MAX } from "./estimate.js";
+import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
 import { bookBack, unbookFrames } from "./kept-frames.js";
 import { NO_ADDRESS } from "./misuse.js";
@@ -394,15 +394,6 @@ export class Reservation {
     const stock = this.#objects.get(cache) ?? new ObjectStock(this.#host, cache, this.revolving);
     this.#objects.set(cache, stock);
     return stock;
-  }
-
-  /** Frames that it would keep back with `parts` more, about. @internal */
-  framesWith(parts: Parts): number {
-    let frames = this.#frames + parts.frames + this.#bytes.framesFor(this.#bytes.bytes + parts.bytes);
-    for (const [length, windows] of this.#runs) frames += length * windows.length;
-    for (const [length, count] of parts.runs) frames += length * count;
-    for (const [cache, count] of parts.objects) frames += framesForObjects(this.#host, cache[RECORD], count);
-    return frames;
   }
 
   /**
