@@ -171,7 +171,7 @@ export function parseOptions(options: RamOptions): Plan {
     base,
     frames,
     maximum: most,
-    marks: parseMarks(options.watermarks ?? {}, most, fixed),
+    marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
   };
 }
