@@ -426,6 +426,19 @@ describe("reserves beside each other", () => {
     expect(ram.validate().ok).toBe(true);
   });
 
+  it("a reserve does not draw what those below it keep in another unit", () => {
+    const ram = plainRam();
+    const inner = ram.reserves.create("inner");
+    const below = ram.reserves.create("below", inner);
+    below.setFrames(10);
+    inner.setKmalloc(60_000);
+    new Hog(ram).takeAll();
+    pinAll(inner);
+    expect(inner.stats().drawn).toBe(inner.pages - 10);
+    const frames = Array.from({ length: 10 }, () => below.takeFrames(1, URGENT));
+    expect(frames).not.toContain(0);
+  });
+
   it("who is refused for want of a frame waits until one of the reserve's is free again", async () => {
     const ram = plainRam();
     const reserve = ram.reserves.create("r");
