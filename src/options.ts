@@ -5,7 +5,7 @@
  *   used by  create
  */
 import { RingfenceError, show } from "./errors.js";
-import { FRAME_SHIFT, FRAME_SIZE } from "./generated/layout.js";
+import { FRAME_SIZE } from "./generated/layout.js";
 import { checkAdopted, isShared, type LinearMemory, PAGE_SIZE } from "./memory.js";
 
 /** What a ram is made from. Sizes are bytes, or texts such as "64MiB" (B, KiB, MiB, GiB). */
@@ -178,10 +178,10 @@ export function parseOptions(options: RamOptions): Plan {
 
 /** Bytes that so many frames are. */
 export function bytesOf(frames: number): number {
-  return frames * 2 ** FRAME_SHIFT;
+  return frames * FRAME_SIZE;
 }
 
 /** Whole frames that so many bytes are. */
 export function framesOf(bytes: number): number {
-  return bytes / 2 ** FRAME_SHIFT;
+  return bytes / FRAME_SIZE;
 }
