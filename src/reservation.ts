@@ -25,7 +25,7 @@ import type { Cache } from "./cache.js";
 import { RingfenceError } from "./errors.js";
 import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
-import { bookBack, unbookFrames } from "./kept-frames.js";
+import { bookBack, drawFrame, unbookFrames } from "./kept-frames.js";
 import { NO_ADDRESS } from "./misuse.js";
 import type { RamHost } from "./ram-host.js";
 import { ByteStock, counted, ObjectStock } from "./reservation-stock.js";
@@ -136,7 +136,7 @@ export class Reservation {
     this.#host.enter();
     this.#frames--;
     if (this.revolving) this.#framesOut++;
-    const address = this.#host.engine.hot.drawFrame() >>> 0;
+    const address = drawFrame(this.#host);
     this.#host.leave();
     return address;
   }
