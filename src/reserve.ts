@@ -350,7 +350,8 @@ export class Reserve {
   /**
    * Keeps enough for `count` objects of `cache`.
    *
-   * @throws RingfenceError as {@link setKmalloc}; ERR_RINGFENCE_NOT_CONTIGUOUS for objects that do not fit into one frame
+   * @throws RingfenceError as {@link setKmalloc}; ERR_RINGFENCE_NOT_CONTIGUOUS for objects that do not fit into one frame;
+   *   ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_CACHE_DESTROYED
    */
   setObjects(cache: Cache, count: number): void {
     this.#resize(this.#objectsPart(cache, checkCount("count", count, 0)));
@@ -379,6 +380,7 @@ export class Reserve {
         `cache must be a cache of this ram, not ${show(cache)}`,
       );
     }
+    cache.free(0); // throws if it was destroyed
     if (cache.slotSize > SLAB_SIZE_MAX) throw tooLong(`objects of cache "${cache.name}" have ${cache.slotSize} bytes`);
     const pages = framesForObjects(this.#host, cache[RECORD], amount);
     return { unit: "objects", cache, amount, budget: pages, pages };

@@ -327,6 +327,40 @@ describe.each(ROWS)("%s, %s", (name, engine) => {
   });
 });
 
+describe("the order of a call", () => {
+  it("[a4.11] ordinary without the right and without a warning; the right; the charge; after a wait ordinary again; what was kept", async () => {
+    const ram = plainRam();
+    const reserve = ram.reserves.create("r");
+    reserve.setKmalloc(64);
+    new Hog(ram).takeAll();
+    const log: string[] = [];
+    const { kmalloc, memalloc } = ram;
+    vi.spyOn(ram, "kmalloc").mockImplementation((size, gfp) => {
+      const address = kmalloc.call(ram, size, gfp);
+      log.push(`${address === 0 ? "no" : "ordinary"}, gfp ${gfp}, charged ${reserve.usage}`);
+      return address;
+    });
+    const ask = (gfp: number): number => reserve.kmalloc(64, gfp);
+    const ordinary = Gfp.NoMemalloc | Gfp.NoWarn;
+    expect(ask(Gfp.Kernel)).toBe(0);
+    const first = memalloc.call(ram, () => ask(Gfp.Kernel)) as number;
+    expect([first !== 0, reserve.usage]).toEqual([true, 64]);
+    expect(ask(URGENT)).toBe(0);
+    expect(log).toEqual([
+      `no, gfp ${Gfp.Kernel | ordinary}, charged 0`,
+      `no, gfp ${Gfp.Kernel | ordinary}, charged 0`,
+      `no, gfp ${URGENT | ordinary}, charged 64`,
+    ]);
+    const wait = reserve.kmallocAsync(64, URGENT);
+    await turn();
+    log.length = 0;
+    reserve.kfree(first);
+    expect(await wait).toBe(first);
+    expect(log.at(-1)).toBe(`no, gfp ${Gfp.Memalloc | ordinary}, charged 0`); // who waits asks nobody to reclaim
+    expect(reserve.usage).toBe(64);
+  });
+});
+
 describe("what a reserve is not for", () => {
   it("refuses what needs several frames side by side, short of memory or not", async () => {
     const ram = plainRam();

@@ -197,6 +197,31 @@ describe("objects", () => {
   });
 });
 
+test("a cache that was destroyed can not be sized in, nor taken from", () => {
+  const ram = plainRam();
+  const reserve = ram.reserves.create("r");
+  const cache = ram.createCache("c", { size: 64 });
+  reserve.setObjects(cache, 5);
+  cache.destroy();
+  expect(codeOf(() => reserve.setObjects(cache, 6))).toBe("ERR_RINGFENCE_CACHE_DESTROYED");
+  expect(codeOf(() => reserve.alloc(cache, URGENT))).toBe("ERR_RINGFENCE_CACHE_DESTROYED");
+  reserve.setFrames(0);
+  expect(ram.meminfo().strict).toBe(0);
+});
+
+test("a cache ends as any other when all that was drawn of it came back", () => {
+  const ram = plainRam();
+  const reserve = ram.reserves.create("r");
+  const cache = ram.createCache("c", { size: 64 });
+  reserve.setObjects(cache, 5);
+  new Hog(ram).takeAll([]);
+  const object = reserve.alloc(cache, URGENT);
+  expect(codeOf(() => cache.destroy())).toBe("ERR_RINGFENCE_CACHE_BUSY");
+  reserve.free(cache, object);
+  cache.destroy();
+  expect(ram.validate().ok).toBe(true);
+});
+
 test("frames come to themselves", () => {
   const reserve = plainRam().reserves.create("r");
   reserve.setFrames(7);
