@@ -21,7 +21,7 @@
  *
  * Invariants
  *   M1  inUse == allocations - frees; each element that the backing gave and did not get back is out or in the reserve, once
- *   M2  reserved <= max(1, min)
+ *   M2  reserved <= max(1, min); the reserve does not shrink while many at once are waited for: they would wait for ever
  *   M3  while somebody waits nobody else is given an element
  *   M4  #special is true unless nobody waits, the pool is open, and nothing is recorded of elements; #isShort is true unless,
  *       beside that, the reserve is full. So the fast paths look at one flag each
@@ -152,6 +152,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   #misuses = 0;
   #reports = 0;
   #cause: unknown;
+  #bulksWaiting = 0;
   /** Elements that the backing has promised. */
   #expected = 0;
   /** Whether what is put back is the backing's answer, not a free. */
@@ -454,14 +455,14 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   resize(min: number): Promise<number> {
     const capacity = checkMin(min, 1);
     this.#enter();
-    for (let surplus = this.#stock.count - capacity; surplus > 0; surplus--) this.#giveBack(this.#stock.pop() as T);
-    if (!this.#stock.resize(capacity)) {
+    if (capacity > this.#stock.capacity && !this.#stock.resize(capacity)) {
       throw new RingfenceError(
         "ERR_RINGFENCE_OUT_OF_MEMORY",
         `no memory for a reserve of ${min} in pool "${this.name}"`,
       );
     }
     this.#min = min;
+    this.#trim();
     this.#serve();
     return this.#fill();
   }
@@ -788,8 +789,9 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     }
     let count = 0;
     for (let index = 0; index < slots.length; index++) if (this.#isNone(slots[index])) count++;
-    if (count <= this.#stock.capacity) return { slots, count, got: [] };
-    const text = `at most ${this.#stock.capacity}, the pool's minimum, may be taken at once, not ${count}: more could wait for ever`;
+    const most = Math.max(this.#min, 1);
+    if (count <= most) return { slots, count, got: [] };
+    const text = `at most ${most}, the pool's minimum, may be taken at once, not ${count}: more could wait for ever`;
     throw new RingfenceError("ERR_RINGFENCE_INVALID_COUNT", text);
   }
 
@@ -819,8 +821,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   #grantBulk(request: Request<T>, bulk: Bulk<T>): Slots<T> | undefined {
     const missing = bulk.count - bulk.got.length;
     const stock = this.#stock;
-    // more than a reserve that has shrunk ever holds: the head of the queue, where nobody overtakes it, takes what there is
-    if (missing <= stock.count || missing > stock.capacity) this.#takeForBulk(request, bulk, missing);
+    if (missing <= stock.count) this.#takeForBulk(request, bulk, missing);
     return bulk.got.length === bulk.count ? this.#fillSlots(bulk) : undefined;
   }
 
@@ -845,10 +846,16 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   }
 
   #waitBulk(request: Request<T>, options: AllocOptions | undefined): Promise<Granted<T>> {
-    return this.#wait(request, options).catch((error: unknown) => {
-      this.#putBackAll(request.bulk as Bulk<T>);
-      throw error;
-    });
+    this.#bulksWaiting++;
+    return this.#wait(request, options)
+      .catch((error: unknown) => {
+        this.#putBackAll(request.bulk as Bulk<T>);
+        throw error;
+      })
+      .finally(() => {
+        this.#bulksWaiting--;
+        this.#trim();
+      });
   }
 
   #putBackAll({ got }: Bulk<T>): void {
@@ -1004,9 +1011,19 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     throw this.#outOfMemory(`more than ${count} of the ${capacity} elements of its reserve`, cause);
   }
 
+  /** Gives back what the reserve has too much. M2 */
+  #trim(): void {
+    if (this.#closed || this.#bulksWaiting > 0) return;
+    const capacity = Math.max(this.#min, 1);
+    if (this.#stock.capacity <= capacity) return;
+    for (let surplus = this.#stock.count - capacity; surplus > 0; surplus--) this.#giveBack(this.#stock.pop() as T);
+    this.#stock.resize(capacity);
+    this.#judge();
+  }
+
   /** Asks the backing for what the reserve lacks, at once as far as that answers at once. Never rejects. */
   async #fill(): Promise<number> {
-    while (!this.#closed && this.#stock.count < this.#stock.capacity) {
+    while (!this.#closed && this.#stock.count < Math.max(this.#min, 1)) {
       let element: T | undefined | null;
       try {
         const answer = this.#allocate(Gfp.Kernel);
