@@ -365,16 +365,18 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     it("is left out of an iteration that began before", () => {
       const ram = bareRam(flavour);
       const cache = ram.createCleanCache();
-      leaveFree(ram, 4);
+      leaveFree(ram, 5);
       fill(ram, cache);
       const seen: unknown[] = [];
+      const { engine } = hostOf(ram);
       for (const [key, view] of cache) {
         seen.push(key);
         expect(view).toEqual(bytesFrom(key as number, FRAME));
         if (key === 0) cache.delete(2);
-        if (key === 1) ram.takeFrames(1);
+        if (key === 3) for (let taken = 0; taken < 5; taken++) engine.core.takeFrames(1, 1);
       }
       expect(seen).toEqual([0, 1, 3]);
+      expect(cache.size).toBe(0);
     });
   });
 
@@ -424,13 +426,25 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       checkWhole(ram);
     });
 
-    it("may destroy the ram", () => {
+    it("may destroy the ram, and is not called any more then", () => {
+      const ram = bareRam(flavour);
+      const onEvict = vi.fn(() => ram.destroy());
+      const cache = ram.createCleanCache({ onEvict });
+      leaveFree(ram, 3);
+      fill(ram, cache);
+      expect(cache.put("more", new Uint8Array(2 * FRAME))).toBe(true);
+      expect(onEvict).toHaveBeenCalledTimes(1);
+      expect(codeOf(() => cache.size)).toBe("ERR_RINGFENCE_RAM_DESTROYED");
+    });
+
+    it("may destroy the ram in the middle of a question", () => {
       const ram = bareRam(flavour);
       const cache = ram.createCleanCache({ onEvict: () => ram.destroy() });
       leaveFree(ram, 3);
       fill(ram, cache);
-      expect(cache.put("more", new Uint8Array(2 * FRAME))).toBe(true);
-      expect(codeOf(() => cache.size)).toBe("ERR_RINGFENCE_RAM_DESTROYED");
+      hostOf(ram).engine.core.takeFrames(1, 1);
+      expect(cache.get(2)).toBeUndefined();
+      expect(codeOf(() => cache.get(2))).toBe("ERR_RINGFENCE_RAM_DESTROYED");
     });
 
     it("harms nobody when it throws or rejects, and that is told", async () => {
@@ -503,6 +517,12 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       expect(ram.meminfo().clean).toBe(0);
       cache.markClean("a");
       expect(ram.meminfo().clean).toBe(1);
+      cache.markDirty("a");
+      cache.pin("a");
+      cache.markClean("a");
+      expect(ram.meminfo().clean).toBe(0);
+      checkWhole(ram);
+      cache.unpin("a");
       cache.markDirty("a");
       expect(cache.put("a", "b")).toBe(true);
       expect(cache.stats()).toMatchObject({ pinned: 0, dirty: 0, bytes: 1 });
