@@ -67,7 +67,8 @@ function stackOf(below: (...args: never[]) => unknown): string[] {
   const holder: { stack?: string } = capture ? {} : new Error();
   capture?.(holder, below);
   const lines = (holder.stack ?? "").split("\n");
-  return capture ? lines.slice(1) : withoutOwn(lines);
+  if (!capture) return withoutOwn(lines);
+  return PLACE.test(lines[0] as string) ? lines : lines.slice(1); // V8 puts a heading above the frames, SpiderMonkey does not
 }
 
 /** Leaves out the frames at the beginning that lie beside this file. */
