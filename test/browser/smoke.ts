@@ -11,6 +11,7 @@ import * as root from "../../src/index.js";
 import { Battery } from "../support/battery.js";
 import { randomSource } from "../support/random.js";
 import { FEW_WAYS, WAYS } from "../support/ways.js";
+import { testGuarantees } from "./guarantees.js";
 
 type Ram = root.Ram;
 type RamOptions = root.RamOptions;
@@ -73,6 +74,9 @@ export function testEverywhere(): void {
         expect(ram.memory.buffer.byteLength).toBeGreaterThan(400_000);
         expect([ram.kfree(address), ram.validate().ok]).toEqual([true, true]);
       });
+
+      const reopen = (options: RamOptions): Promise<Ram> => open({ engine, shared, ...options });
+      testGuarantees(() => reopen({ size: "1MiB" }), reopen);
     });
 
     test.each([false, true])("both engines leave the same bytes, shared: %s", async (shared) => {
