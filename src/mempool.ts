@@ -429,13 +429,20 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
    *
    * @returns what `fn` returns: at once when an element is at hand and `fn` answers at once, else as a promise. Await it
    *   unless you know
-   * @throws what `fn` throws, and as {@link alloc}; both as a rejection once it had to wait
+   *   unless you know. Rejected as {@link alloc}
+   * @throws what `fn` throws; as a rejection once it had to wait
    */
   use<Result>(fn: (lease: Lease<T>) => Result, options?: AllocOptions): Result | Promise<Awaited<Result>> {
-    checkWait(options);
-    this.#enter();
-    const request = this.#request(options, true, this.use);
-    const element = this.#attempt(request.gfp);
+    let request: Request<T>;
+    let element: T | undefined;
+    try {
+      checkWait(options);
+      this.#enter();
+      request = this.#request(options, true, this.use);
+      element = this.#attempt(request.gfp);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (element !== undefined) return this.#use(this.#handOut(element, request) as Lease<T>, fn, options?.owner);
     const lease = this.#wait(request, options) as Promise<Lease<T>>;
     return lease.then((held) => this.#use(held, fn, options?.owner)) as Promise<Awaited<Result>>;

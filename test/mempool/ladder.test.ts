@@ -4,7 +4,7 @@
 import { describe, expect, it, test } from "vitest";
 import { createRamSync, Gfp, Mempool, type MempoolSettings } from "../../src/index.js";
 import { codeOf } from "../support/codes.js";
-import { Backing, DIRECT, type Element, FULL, settle } from "./backing.js";
+import { Backing, DIRECT, type Element, FAILURE, FULL, settle } from "./backing.js";
 
 function open(settings: MempoolSettings) {
   const backing = new Backing();
@@ -204,15 +204,20 @@ describe("a backing that answers with promises", () => {
     return { backing, pool };
   }
 
-  test("is waited for on level 3, below half, and the reserve serves when it has nothing", async () => {
-    const { backing, pool } = await opened(3);
-    await pool.alloc();
-    await pool.alloc();
-    const third = pool.alloc();
-    expect([pool.waiting, pool.stats().expected, pool.reserved]).toEqual([1, 1, 1]);
-    backing.promised[0]?.none();
-    await third;
-    expect(pool.stats()).toMatchObject({ reserved: 0, waiting: 0, expected: 0, refusals: 4 });
+  test("is waited for on level 3, below half, and the reserve serves when it has nothing or fails", async () => {
+    for (const end of ["none", "breakIt"] as const) {
+      const { backing, pool } = await opened(3);
+      await pool.alloc();
+      await pool.alloc();
+      const third = pool.alloc();
+      expect([pool.waiting, pool.stats().expected, pool.reserved]).toEqual([1, 1, 1]);
+      backing.promised[0]?.[end]();
+      await settle();
+      const { failures, cause } = pool.stats();
+      expect(pool.stats()).toMatchObject({ reserved: 0, waiting: 0, expected: 0, refusals: 4 });
+      expect([failures, cause]).toEqual(end === "none" ? [0, undefined] : [1, FAILURE]);
+      await third;
+    }
   });
 
   test("serves who waits in their order, whoever it was asked for", async () => {

@@ -313,12 +313,16 @@ describe("the end", () => {
       () => pool.allocSync(),
       () => pool.allocPreallocated(),
       () => pool.tryAllocBulk([undefined]),
-      () => pool.use(() => 1),
       () => pool.resize(2),
     ];
     expect(calls.map(codeOf)).toEqual(new Array(calls.length).fill("ERR_RINGFENCE_POOL_DESTROYED"));
-    const promises = [() => pool.alloc(), () => pool.acquire(), () => pool.allocBulk([undefined])];
-    expect(await Promise.all(promises.map(codeOfPromise))).toEqual(new Array(3).fill("ERR_RINGFENCE_POOL_DESTROYED"));
+    const promises = [
+      () => pool.alloc(),
+      () => pool.acquire(),
+      () => pool.allocBulk([undefined]),
+      async () => pool.use(() => 1),
+    ];
+    expect(await Promise.all(promises.map(codeOfPromise))).toEqual(new Array(4).fill("ERR_RINGFENCE_POOL_DESTROYED"));
     expect([pool.free(undefined), pool.reserved, pool.saturated, pool.stats().inUse]).toEqual([true, 0, true, 0]);
   });
 
