@@ -12,20 +12,17 @@ export function unbookFrames(host: RamHost, frames: number): void {
   if (frames > 0) host.engine.hot.unpledge(frames);
 }
 
-/** Calls `fn`, for whom nothing is kept back but what is promised. */
-export function pastAllButPromises<T>(host: RamHost, fn: () => T): T {
-  const { hot } = host.engine;
-  hot.waive(host.read(KEEP) - host.read(RESERVED));
-  try {
-    return fn();
-  } finally {
-    hot.waive(0);
-  }
+/** Has the hot path keep nothing back but what is promised, until `hot.waive(0)`. No function is passed: it would be garbage. */
+export function waiveAllButPromises(host: RamHost): void {
+  host.engine.hot.waive(host.read(KEEP) - host.read(RESERVED));
 }
 
 /** Promises `frames` frames that became free just now. That can not fail: FREE + CLEAN >= RESERVED held before they did. */
 export function bookBack(host: RamHost, frames: number): void {
-  if (frames > 0) pastAllButPromises(host, () => host.engine.hot.pledge(frames));
+  if (frames === 0) return;
+  waiveAllButPromises(host);
+  host.engine.hot.pledge(frames);
+  host.engine.hot.waive(0);
 }
 
 /**
@@ -47,5 +44,8 @@ export function drawFrame(host: RamHost): number {
 /** Makes a held slab of one frame that was promised. That can not fail. @returns its address */
 export function slabOfFrame(host: RamHost, record: number): number {
   host.engine.hot.unpledge(1);
-  return pastAllButPromises(host, () => host.engine.hot.holdSlab(record, 0) >>> 0);
+  waiveAllButPromises(host);
+  const slab = host.engine.hot.holdSlab(record, 0) >>> 0;
+  host.engine.hot.waive(0);
+  return slab;
 }

@@ -25,7 +25,7 @@ import {
   type SizeClass,
   SLAB_SIZE_MAX,
 } from "./estimate.js";
-import { FRAME_MASK } from "./generated/layout.js";
+import { CLEAN, FRAME_MASK, FRAMES, FREE, KEEP, MAXIMUM } from "./generated/layout.js";
 import { type HeldSlabs, PassingSlabs, RevolvingSlabs } from "./held-slabs.js";
 import { bookBack, slabOfFrame, unbookFrames } from "./kept-frames.js";
 import type { RamHost } from "./ram-host.js";
@@ -237,6 +237,7 @@ export class ByteStock {
   #growWindow(frames: number): boolean {
     const before = this.#window?.length ?? 0;
     if (before >= frames) return true;
+    if (!this.#mayFind(frames)) return false;
     if (this.#window) this.#windows.drop(this.#window);
     unbookFrames(this.#host, this.#singles);
     const window = this.#windows.hold(frames);
@@ -244,6 +245,18 @@ export class ByteStock {
     if (window) this.#singles = 0;
     else bookBack(this.#host, this.#singles);
     return window !== undefined;
+  }
+
+  /** Whether there are so many frames, if what is kept back here is given back first: who lodges there is not evicted in vain. */
+  #mayFind(frames: number): boolean {
+    if (this.#within() >= frames) return true;
+    this.#host.engine.core.reclaim();
+    return this.#within() >= frames;
+  }
+
+  #within(): number {
+    const { read } = this.#host;
+    return this.frames + read(FREE) + read(CLEAN) - read(KEEP) + read(MAXIMUM) - read(FRAMES);
   }
 
   /**
@@ -292,6 +305,7 @@ export class ByteStock {
     const rest = left === 0 ? 0 : this.framesFor(left);
     const missing = large ? 0 : Math.max(rest - this.#singles, 0);
     if (!booking.mayTake && wanted + rest > before + this.#singles) return false;
+    if (!this.#mayFind(wanted + rest)) return false;
     this.#windows.drop(this.#window as Window);
     const theirs = this.#windows.hold(wanted);
     const ours = theirs && large ? this.#windows.hold(rest) : undefined;

@@ -238,11 +238,13 @@ export class Reservation {
     }
     if (this.#framesOut === 0)
       throw invalid("all frames that were drawn from the reservation are back: give it to the ram");
-    return this.#give(status || core.giveFrames(address) >>> 0, "giveFrames", address, () => {
+    const given = status || core.giveFrames(address) >>> 0;
+    if (given === 0) {
       bookBack(this.#host, 1);
       this.#frames++;
       this.#framesOut--;
-    });
+    }
+    return this.#tell(given, "giveFrames", address);
   }
 
   /**
@@ -255,7 +257,7 @@ export class Reservation {
   kfree(address: number): boolean {
     this.#enterRevolving();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
-    return this.#give(this.#freed(this.#bytes, address), "kfree", address, () => this.#bytes.gave(address));
+    return this.#tell(this.#giveTo(this.#bytes, address), "kfree", address);
   }
 
   /** The same for an object of a cache, which may always be drawn again. */
@@ -264,18 +266,20 @@ export class Reservation {
     if (address === 0) return true;
     const stock = this.#objects.get(cache);
     if (stock === undefined) throw invalid(`no objects of "${cache?.name}" were drawn from the reservation`);
-    return this.#give(this.#freed(stock, address), "free", address, () => stock.gave(address), cache.name);
+    return this.#tell(this.#giveTo(stock, address), "free", address, cache.name);
   }
 
-  /** Frees an object of a stock. @returns the status */
-  #freed(stock: { has(address: number): boolean }, address: number): number {
+  /** Gives an object back to the stock that it was drawn from. @returns the status */
+  #giveTo(stock: ByteStock | ObjectStock, address: number): number {
     if (!isWord(address) || !stock.has(address)) return NO_ADDRESS;
-    return this.#host.engine.core.freeRest(address) >>> 0;
+    const status = this.#host.engine.core.freeRest(address) >>> 0;
+    if (status === 0) stock.gave(address);
+    return status;
   }
 
-  #give(status: number, operation: string, address: number, credit: () => void, owner?: string): boolean {
-    if (status === 0) credit();
-    else this.#host.blame(status, operation, address, owner);
+  /** Reports a mistake. @returns whether it was none */
+  #tell(status: number, operation: string, address: number, owner?: string): boolean {
+    if (status !== 0) this.#host.blame(status, operation, address, owner);
     this.#host.leave();
     return status === 0;
   }

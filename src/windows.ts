@@ -14,7 +14,7 @@
  *   W2  #lodgers maps the address of every frame that is lodged in to its window
  *   W3  a window that has a vacant frame is in #roomy
  */
-import { pastAllButPromises } from "./kept-frames.js";
+import { waiveAllButPromises } from "./kept-frames.js";
 import { bytesOf } from "./options.js";
 import type { RamHost } from "./ram-host.js";
 
@@ -95,8 +95,10 @@ export class Windows implements Lodgings {
 
   /** Holds a run again that was dropped just now, or another one of its length. That can not fail. */
   holdAgain(frames: number): Window {
-    const { hot } = this.#host.engine;
-    return this.#open(pastAllButPromises(this.#host, () => hot.holdWindow(frames)) >>> 0, frames);
+    waiveAllButPromises(this.#host);
+    const address = this.#host.engine.hot.holdWindow(frames) >>> 0;
+    this.#host.engine.hot.waive(0);
+    return this.#open(address, frames);
   }
 
   #open(address: number, frames: number): Window {
