@@ -176,6 +176,7 @@ describe("waiting", () => {
     const large = codeOfPromise(() => reserve.chargeAsync(8));
     const small = reserve.chargeAsync(2);
     reserve.setFrames(7);
+    expect(reserve.stats().waiting).toBe(0);
     expect(await large).toBe("ERR_RINGFENCE_NEVER");
     await small;
     expect(reserve.usage).toBe(7);
@@ -187,14 +188,16 @@ describe("waiting", () => {
     const leaf = ram.reserves.create("leaf", inner);
     inner.charge(3);
     const waits = [inner.chargeAsync(2), inner.chargeAsync(1), inner.chargeAsync(4)];
+    const waiting = (): number => inner.stats().waiting; // looked at at once: a retry, every 5 s, would serve them too
     inner.setFrames(5);
-    await waits[0];
+    expect(waiting()).toBe(2);
     leaf.setFrames(1);
-    await waits[1];
+    expect(waiting()).toBe(1);
     const loose = ram.reserves.create("loose", null);
     loose.setFrames(4);
     loose.connect(inner);
-    await waits[2];
+    expect(waiting()).toBe(0);
+    await Promise.all(waits);
     expect(inner.usage).toBe(10);
   });
 

@@ -2,7 +2,9 @@
  * What a reserve hands out: ordinary memory first, then, to those who may and were charged, what was kept.
  */
 import { describe, expect, it, test, vi } from "vitest";
+import { FLAG_PRESSURE, FLAGS } from "../../src/generated/layout.js";
 import { type Cache, Gfp, type Ram, type Reserve } from "../../src/index.js";
+import { HOST } from "../../src/ram-host.js";
 import { codeOf, codeOfPromise } from "../support/codes.js";
 import { oneOf } from "../support/random.js";
 import { seededRandom } from "../support/seed.js";
@@ -218,6 +220,20 @@ describe.each(ROWS)("%s, %s", (name, engine) => {
     expect(way.reserve.stats()).toMatchObject({ usage: (way.most - 1) * way.amount, waiting: 0 });
   });
 
+  it("there are no sheaves while somebody waits, and again afterwards", async () => {
+    const way = hungry();
+    const isPressed = (): boolean => (way.ram[HOST].read(FLAGS) & FLAG_PRESSURE) !== 0;
+    const all = takeAll(way);
+    const waits = [way.wait(URGENT), way.wait(URGENT)];
+    expect(isPressed()).toBe(true);
+    way.give(all[0] as number);
+    await waits[0];
+    expect(isPressed()).toBe(true);
+    way.give(all[1] as number);
+    await waits[1];
+    expect(isPressed()).toBe(false);
+  });
+
   it("a wait ends with the ram", async () => {
     const way = hungry();
     takeAll(way);
@@ -233,7 +249,9 @@ describe.each(ROWS)("%s, %s", (name, engine) => {
     else if (name === "frames") way.reserve.setFrames(0);
     else way.reserve.setObjects(way.cache, 0);
     new Hog(way.ram).takeAll([way.cache]);
-    expect(await codeOfPromise(() => way.wait(URGENT))).toBe("ERR_RINGFENCE_NEVER");
+    const code = codeOfPromise(() => way.wait(URGENT));
+    expect(way.reserve.stats().waiting).toBe(0);
+    expect(await code).toBe("ERR_RINGFENCE_NEVER");
   });
 
   it("[a4.19] the right: NOMEMALLOC wins over all, MEMALLOC gives it, and so does ram.memalloc, after an await too", async () => {
