@@ -62,27 +62,33 @@ const UNKNOWN: CallSite = { site: "", stack: "" };
 /** File and line at the end of a frame, as V8, SpiderMonkey and JavaScriptCore spell it; the column is left out. */
 const PLACE = /([^/\\()@\s]+:\d+):\d+\)?$/;
 
+/** Where the call of `below` came from, the innermost frame first. */
 function stackOf(below: (...args: never[]) => unknown): string[] {
   const capture = (Error as { captureStackTrace?: (target: object, below: unknown) => void }).captureStackTrace;
-  const holder: { stack?: string } = capture ? {} : new Error();
+  const holder: { stack?: string } = {};
   capture?.(holder, below);
-  const lines = (holder.stack ?? "").split("\n");
-  if (!capture) return withoutOwn(lines);
-  return PLACE.test(lines[0] as string) ? lines : lines.slice(1); // V8 puts a heading above the frames, SpiderMonkey does not
+  const frames = framesOf(holder.stack);
+  return frames.length > 0 ? frames : withoutOwn(framesOf(new Error().stack)); // JavaScriptCore makes tail calls: `below` is gone
+}
+
+/** V8 and Bun put a heading above the frames, SpiderMonkey and JavaScriptCore do not. */
+function framesOf(stack = ""): string[] {
+  const lines = stack.split("\n").filter((line) => line !== "");
+  return PLACE.test(lines[0] ?? "") ? lines : lines.slice(1);
 }
 
 /** Leaves out the frames at the beginning that lie beside this file. */
-function withoutOwn(lines: string[]): string[] {
-  const folder = /^.*@(.*[/\\])/.exec(lines[0] ?? "")?.[1];
-  const first = lines.findIndex((line) => folder !== undefined && line !== "" && !line.includes(folder));
-  return lines.slice(Math.max(first, 0));
+function withoutOwn(frames: string[]): string[] {
+  const folder = /[(@](.*[/\\])/.exec(frames[0] ?? "")?.[1];
+  const first = frames.findIndex((frame) => folder !== undefined && !frame.includes(folder));
+  return first < 0 ? [] : frames.slice(first);
 }
 
 /** @param below the public method that was called: its caller is what is meant */
 function callSite(below: (...args: never[]) => unknown): CallSite {
   const frames = stackOf(below);
   const first = frames[0]?.trim();
-  if (first === undefined || first === "") return UNKNOWN;
+  if (first === undefined) return UNKNOWN;
   return { site: PLACE.exec(first)?.[1] ?? first, stack: frames.join("\n") };
 }
 
