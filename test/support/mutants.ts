@@ -305,14 +305,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "clean entries never give way",
     file: "clean.ts",
-    find: /while \(address == 0 && allowed\(length\) && cleanEvict\(\) != 0\) address = /,
-    replace: "while (false) address = ",
+    find: /conceivable\(length, align\) && allowed\(length\) && cleanEvict\(\) != 0/,
+    replace: "false",
   },
   {
     name: "clean entries give way to who is refused all the same",
     file: "clean.ts",
-    find: /address == 0 && allowed\(length\) && cleanEvict/,
-    replace: "address == 0 && cleanEvict",
+    find: /conceivable\(length, align\) && allowed\(length\) && cleanEvict/,
+    replace: "cleanEvict",
   },
   {
     name: "a held slab that is let go of is on no list",

@@ -3,7 +3,7 @@
  *
  *   used by  the test of the battery's own strength
  */
-import type { createRamSync, Ram } from "../../src/index.js";
+import type { createRamSync, Ram, RamOptions } from "../../src/index.js";
 import { Accounting } from "./accounting.js";
 import { Battery } from "./battery.js";
 import { FramesProgram } from "./frames-program.js";
@@ -61,10 +61,11 @@ function checkFrames(create: Create, seed: number): void {
 /** What is promised, kept back, held and lent, in an arena of a megabyte and in one that grows. */
 function checkAccounting(create: Create, seed: number): void {
   const random = randomSource(seed);
-  for (const options of [
+  const settings: readonly RamOptions[] = [
     { size: MIB, watermarks: { min: 8 * FRAME } },
     { size: PAGE, maximum: 1.5 * MIB },
-  ]) {
+  ];
+  for (const options of settings) {
     const program = new Accounting(create({ engine: "ts", ...options }), random, { validateEvery: 5 });
     program.run(400);
     program.end();
