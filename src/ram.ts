@@ -781,7 +781,7 @@ export class Ram extends Contents {
       waived: (frames, fn) => this.#supply.waived(frames, fn),
       whenFrames: (serve) => this.#supply.whenFrames(serve),
       whenSettled: (look) => this.#supply.whenSettled(look),
-      releaseCache: (record) => this.#supply.release(record),
+      releaseCache: (record) => this.#supply.releaseCache(record),
       lend: (change) => {
         if (!this.shared) this.#engine.core.poke(this.#control, this.#read(LENT) + change, LENT);
       },

@@ -1,7 +1,7 @@
 /**
  * Supply: what a ram does when memory is short, and whom it tells.
  *
- *   uses     gfp, host, shrinkers, ram-host, generated/layout
+ *   uses     gfp, host, shrinkers, ram-host, urgent-frames, generated/layout
  *   used by  ram
  *
  * The hot path has tried first: it evicts clean entries, empties sheaves, gives empty slabs back, and grows. What it answered 0
@@ -24,6 +24,7 @@ import { type Channel, channel, createScope, type Scope } from "./host.js";
 import type { Marks } from "./options.js";
 import type { RamHost } from "./ram-host.js";
 import { type ShrinkerFailure, Shrinkers } from "./shrinkers.js";
+import { UrgentFrames } from "./urgent-frames.js";
 
 /** How full an arena is, as it is told. Frames of 4 KiB. */
 export interface PressureEvent {
@@ -70,7 +71,7 @@ export class Supply {
   #seen = Number.NaN;
   #entitled: Scope<boolean> | undefined;
   #channels: readonly (Channel | undefined)[] | undefined;
-  readonly #held = new Map<number, number[]>();
+  readonly #urgent: UrgentFrames;
   readonly #hungry = new Set<() => void>();
   #serving = false;
   /** From this many frames above what is kept back to that many there is nothing to settle. */
@@ -82,6 +83,7 @@ export class Supply {
     this.#host = host;
     this.#marks = marks;
     this.#tell = tell;
+    this.#urgent = new UrgentFrames(host);
     this.shrinkers = new Shrinkers((failure) => tell("shrinker", failure));
     host.engine.hot.setLeast(marks.min);
   }
@@ -188,33 +190,14 @@ export class Supply {
 
   /** An object of the cache with this record out of the strict reserve, or 0. */
   urgentObject(record: number): number {
-    this.#host.enter(); // the attempts before may have grown the memory
-    const { hot } = this.#host.engine;
-    const slabs = this.#held.get(record) ?? [];
-    for (const slab of slabs) {
-      const object = hot.heldAlloc(slab) >>> 0;
-      if (object !== 0) return object;
-    }
-    hot.waive(this.#kept());
-    const slab = hot.holdSlab(record, 0) >>> 0;
-    hot.waive(0);
-    if (slab === 0) return 0;
+    const object = this.#urgent.alloc(record, Number.POSITIVE_INFINITY);
     this.stir();
-    this.#held.set(record, [...slabs, slab]);
-    return hot.heldAlloc(slab) >>> 0;
-  }
-
-  /** Slabs that serve entitled callers only. */
-  get heldSlabs(): number {
-    let slabs = 0;
-    for (const list of this.#held.values()) slabs += list.length;
-    return slabs;
+    return object;
   }
 
   /** Makes ordinary slabs of those of a cache that serve entitled callers only. */
-  release(record: number): void {
-    for (const slab of this.#held.get(record) ?? []) this.#host.engine.hot.unhold(slab);
-    this.#held.delete(record);
+  releaseCache(record: number): void {
+    this.#urgent.releaseCache(record);
   }
 
   // after each call
@@ -240,7 +223,7 @@ export class Supply {
   /** Looks at what has changed: pressure that is over, watermarks that were crossed, frames that somebody waits for. */
   settle(): void {
     this.stir();
-    if (this.#held.size !== 0 && this.#spare() > 0) for (const record of this.#held.keys()) this.release(record);
+    if (this.#urgent.size !== 0 && this.#spare() > 0) this.#urgent.release();
     if (this.#hungry.size !== 0) this.#serve();
     const available = this.#available();
     if (available !== this.#seen) this.#watch(available);
@@ -260,7 +243,7 @@ export class Supply {
 
   /** Sets the bounds between which no watermark is crossed, unless somebody is to be asked every time. */
   #calm(): void {
-    if (this.#hungry.size !== 0 || this.#lookers.size !== 0 || this.#held.size !== 0) return;
+    if (this.#hungry.size !== 0 || this.#lookers.size !== 0 || this.#urgent.size !== 0) return;
     const { read } = this.#host;
     const { min, low, high } = this.#marks;
     const beyond = read(LEAST) + read(MAXIMUM) - read(FRAMES);

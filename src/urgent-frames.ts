@@ -1,8 +1,9 @@
 /**
- * Urgent frames: what one reserve has out of the strict reserve while memory is short, and the slabs that it made of it.
+ * Urgent frames: what one reserve has out of the strict reserve while memory is short, and the slabs that it made of it. All who
+ * are entitled without a reserve have theirs together.
  *
  *   uses     ram-host, generated/layout
- *   used by  reserve
+ *   used by  reserve, supply
  *
  * Frames are drawn past all that is kept back but promises, one by one, and no more than the reserve has pages: so what one
  * reserve does can not make another's fail. A slab of such a frame is a held one: its objects go to this reserve only. When memory
@@ -38,15 +39,15 @@ export class UrgentFrames {
     return this.#draw(most, 0);
   }
 
-  /** Takes an object of the cache with this record, whose slabs are of one frame; draws one for it unless `most` are. @returns address or 0 */
+  /** Takes an object of the cache with this record; draws a slab for it, one frame, unless `most` are drawn. @returns address or 0 */
   alloc(record: number, most: number): number {
     const object = this.#allocOpen(record);
     if (object !== 0) return object;
-    if (this.#drawn.size >= most) {
-      this.#look();
-      const found = this.#allocOpen(record);
-      if (found !== 0) return found;
-    }
+    this.#look();
+    return this.#allocOpen(record) || this.#allocDrawn(record, most);
+  }
+
+  #allocDrawn(record: number, most: number): number {
     const slab = this.#draw(most, record);
     if (slab === 0) return 0;
     this.#openOf(record).add(slab); // U2
@@ -66,6 +67,16 @@ export class UrgentFrames {
     for (const [frame, record] of this.#drawn) if (record !== 0) this.#host.engine.hot.unhold(frame);
     this.#drawn.clear();
     this.#open.clear();
+  }
+
+  /** Makes ordinary slabs of those of one cache. */
+  releaseCache(record: number): void {
+    for (const [frame, of] of this.#drawn) {
+      if (of !== record) continue;
+      this.#host.engine.hot.unhold(frame);
+      this.#drawn.delete(frame);
+    }
+    this.#open.delete(record);
   }
 
   /** Draws a frame, or with a record a slab of that cache, past all that is kept back but promises. */

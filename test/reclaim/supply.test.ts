@@ -192,7 +192,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       expect([a !== 0, b !== 0, available(ram), ram.kmalloc(2000)]).toEqual([true, true, 7, 0]);
       expect([ram.kfree(a), ram.kmalloc(2000), ram.kmalloc(2000, Gfp.Memalloc)]).toEqual([true, 0, a]);
       expect([ram.kfree(a), ram.kfree(b), ram.kmalloc(2000), available(ram)]).toEqual([true, true, 0, 7]);
-      expect(ram.memalloc(() => ram.kmalloc(2000))).toBe(b);
+      expect([a, b]).toContain(ram.memalloc(() => ram.kmalloc(2000)));
       expect(ram.validate().ok).toBe(true);
     });
 
@@ -203,7 +203,9 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       for (let object = next(2000); object !== 0; object = next(2000)) objects.push(object);
       expect([objects.length, available(ram), next(100)]).toEqual([16, 0, 0]);
       for (const object of objects) expect(ram.kfree(object)).toBe(true);
-      expect([available(ram), next(100), next(2000)]).toEqual([0, 0, objects[1]]);
+      // nobody knows of these frees until somebody asks; then empty slabs serve any cache
+      expect([available(ram), ram.kmalloc(100), next(100) !== 0, next(2000) !== 0]).toEqual([0, 0, true, true]);
+      expect(available(ram)).toBe(6);
       expect(ram.validate().ok).toBe(true);
     });
 
