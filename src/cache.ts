@@ -153,9 +153,9 @@ export class Cache {
     return this.#host;
   }
 
-  /** Address of the cache's record. @internal */
+  /** Address of the cache's record; 0 once it is destroyed. @internal */
   get [RECORD](): number {
-    return this.#record;
+    return this.#fast === NOTHING ? 0 : this.#record;
   }
 
   /**
