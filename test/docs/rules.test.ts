@@ -7,7 +7,7 @@ import { tablesOf, textOf } from "./tables.js";
 const RULES: Readonly<Record<string, number>> = { a1: 30, a2: 13, a3: 10, a4: 22 };
 const ID = /\ba\d+\.\d+\b/g;
 /** The ids in the brackets that a test's name begins with. */
-const NAMED = /["'`]\[(a\d+\.[^\]]*)\]/g;
+const NAMED = /["'`]((?:\[a\d+\.[^\]]*\] ?)+)/g;
 
 const files = readdirSync(at("test"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
 const names = files.flatMap((name) => [...textOf(`test/${name}`).matchAll(NAMED)].map(([, ids]) => ids ?? ""));
