@@ -302,17 +302,17 @@ describe.each(ROWS)("%s, %s", (name, engine) => {
     expect(way.take(URGENT)).not.toBe(0);
   });
 
-  it("promises of others are kept: what is reserved is not drawn", () => {
+  it("[a4.20] promises of others are kept, though somebody took past all reserves what was kept here", () => {
     const way = open();
     const { ram } = way;
-    const hog = new Hog(ram);
-    const { free, strict } = ram.meminfo();
-    hog.takeAll([way.cache]);
-    hog.give(3);
-    expect(free).toBeGreaterThan(strict);
-    ram.reserves.create("other").setFrames(3);
-    expect(takeAll(way)).toHaveLength(way.most);
-    expect(ram.meminfo().free).toBeGreaterThanOrEqual(3);
+    const reservation = ram.tryReserve({ frames: 5 });
+    new Hog(ram).takeAll([way.cache]);
+    while (ram.takeFrames(1, { gfp: Gfp.Memalloc | Gfp.NoWarn }) !== 0);
+    expect(ram.meminfo()).toMatchObject({ free: 5, reserved: 5 });
+    expect(way.take(URGENT)).toBe(0);
+    expect(way.reserve.stats()).toMatchObject({ usage: 0, fragmented: 1 });
+    const promised = Array.from({ length: 5 }, () => reservation?.takeFrames(1));
+    expect(promised.every((address) => address !== undefined && address !== 0)).toBe(true);
   });
 
   it("zeroes what is to be zero, out of the reserve too", () => {
@@ -506,6 +506,32 @@ describe("reserves beside each other", () => {
     for (const object of objects) if (Math.floor(object / FRAME) === frame) reserve.kfree(object);
     const address = await wait;
     expect(Math.floor(address / FRAME)).toBe(frame);
+  });
+
+  it("finds places that were given back past the reserve when all its frames are drawn", () => {
+    const ram = plainRam();
+    const reserve = ram.reserves.create("r");
+    reserve.setKmalloc(60_000);
+    new Hog(ram).takeAll();
+    const objects = pinAll(reserve);
+    expect(reserve.kmalloc(4096, URGENT)).toBe(0);
+    for (const object of objects) ram.kfree(object);
+    expect(reserve.kmalloc(4096, URGENT)).not.toBe(0);
+    expect(ram.validate().ok).toBe(true);
+  });
+
+  it("refuses at once what is above the limit, though others wait", async () => {
+    const ram = plainRam();
+    const reserve = ram.reserves.create("r");
+    reserve.setKmalloc(2048);
+    new Hog(ram).takeAll();
+    const first = reserve.kmalloc(2048, URGENT);
+    const wait = reserve.kmallocAsync(2048, URGENT);
+    const never = codeOfPromise(() => reserve.kmallocAsync(4096, URGENT));
+    expect(reserve.stats().waiting).toBe(1);
+    expect(await never).toBe("ERR_RINGFENCE_NEVER");
+    reserve.kfree(first);
+    expect(await wait).not.toBe(0);
   });
 
   it("[a4.21] who goes past his reserve, with MEMALLOC alone, takes what was kept for all: charges then fail, and are not given", () => {
