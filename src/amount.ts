@@ -75,6 +75,7 @@ function parseRevolving(value: unknown): boolean {
  * @param revolving undefined where the amount itself says it
  * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_SIZE,
  *   ERR_RINGFENCE_CACHE_DESTROYED
+ * @internal
  */
 export function parseAmount(value: unknown, host: RamHost, revolving?: boolean): Parts {
   if (typeof value !== "object" || value === null) throw invalid("amount", value, "an object");
@@ -99,7 +100,7 @@ function plural(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** An amount in words. */
+/** An amount in words. @internal */
 export function describe(parts: Omit<Parts, "revolving">): string {
   const words = [
     ...(parts.frames > 0 ? [plural(parts.frames, "frame")] : []),

@@ -30,7 +30,7 @@ import { type Lodgings, windowsOf } from "./windows.js";
  */
 export type EvictReason = "memory" | "room" | "limit";
 
-/** What the clean frames know of a cache. */
+/** What the clean frames know of a cache. @internal */
 export interface Shelf {
   /** Its entries that may be evicted, by last use: those in frames of their own, and those that lodge. */
   readonly owned: Queue;
@@ -41,7 +41,7 @@ export interface Shelf {
   tell(key: unknown, reason: EvictReason): void;
 }
 
-/** Something under a key. */
+/** Something under a key. @internal */
 export class Entry {
   readonly shelf: Shelf;
   readonly key: unknown;
@@ -75,7 +75,7 @@ export class Entry {
   }
 }
 
-/** Entries by last use. */
+/** Entries by last use. @internal */
 export class Queue {
   oldest: Entry | undefined;
   newest: Entry | undefined;
@@ -114,6 +114,7 @@ interface Notice {
 /** How many may be told at once beyond those that were to be told at first: who puts back what goes, on being told, would go on for ever. */
 const FURTHER = 64;
 
+/** @internal */
 export class CleanFrames {
   readonly #host: RamHost;
   readonly #lodgings: Lodgings;

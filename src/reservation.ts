@@ -73,6 +73,7 @@ export class ReservationTimeoutError extends RingfenceError {
   /** How many others waited. */
   readonly waiting: number;
 
+  /** @internal */
   constructor(waitedMs: number, asked: string, host: RamHost, waiting: number) {
     const [free, clean, kept] = [host.read(FREE), host.read(CLEAN), host.read(KEEP)];
     super(

@@ -60,6 +60,7 @@ const ROUNDS = 16;
 /** More frames than there can be. */
 const FRAMES_MAX = 2 ** 21;
 
+/** @internal */
 export class Supply {
   readonly shrinkers: Shrinkers;
   readonly #host: RamHost;

@@ -43,7 +43,7 @@ export interface Waiter<N> {
   readonly owner: Owner | undefined;
 }
 
-/** What a queue needs of its pool. */
+/** What a queue needs of its pool. @internal */
 export interface WaitQueueOptions<N> {
   /** Most waiters; default Infinity. Beyond it `wait` rejects with `full`. */
   readonly maxWaiting?: number | undefined;
@@ -173,7 +173,7 @@ function errorOf(make: () => unknown): unknown {
   }
 }
 
-/** A queue of those who need an `N` each and get a `T`; undefined is no `T`. */
+/** A queue of those who need an `N` each and get a `T`; undefined is no `T`. @internal */
 export class WaitQueue<N, T> {
   readonly #options: WaitQueueOptions<N>;
   readonly #maxWaiting: number;
