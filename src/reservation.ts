@@ -21,7 +21,7 @@ import type { ReservationOptions, Reservations } from "./admission.js";
 import { type Amount, describe, type Parts, parseAmount } from "./amount.js";
 import { checkCount, checkSize, isWord } from "./arguments.js";
 import type { Booking } from "./booking.js";
-import type { Cache } from "./cache.js";
+import { type Cache, RECORD } from "./cache.js";
 import { RingfenceError } from "./errors.js";
 import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
@@ -195,8 +195,8 @@ export class Reservation {
    */
   alloc(cache: Cache): number {
     const stock = this.#objects.get(cache);
-    if (stock === undefined || stock.left <= 1) return this.#allocSlow(cache); // the last one ends the stock
-    stock.cache.free(0); // throws if it was destroyed
+    // the last one ends the stock
+    if (stock === undefined || stock.left <= 1 || cache[RECORD] === 0) return this.#allocSlow(cache);
     return stock.drawQuick() || this.#allocSlow(cache);
   }
 
@@ -204,7 +204,7 @@ export class Reservation {
     this.#enter();
     const stock = this.#objects.get(cache);
     if (stock === undefined || stock.left === 0) throw this.#beyond(`an object of "${cache?.name}"`);
-    stock.cache.free(0);
+    stock.cache.free(0); // throws if it was destroyed
     const address = stock.drawQuick() || stock.draw();
     if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
     if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V3
