@@ -13,18 +13,18 @@ import { HOST, type RamHost } from "./ram-host.js";
 /** What is to be reserved, all together. What is left out is none. */
 export interface Amount {
   /** Single frames of 4 KiB. */
-  readonly frames?: number;
+  readonly frames?: number | undefined;
   /** Bytes to be drawn by kmalloc, in pieces of any sizes; each piece counts as a multiple of 16. */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
   /** How many objects of which caches. */
-  readonly objects?: Iterable<readonly [Cache, number]>;
+  readonly objects?: Iterable<readonly [Cache, number]> | undefined;
   /** Runs: of how many contiguous frames, and how many such runs. */
-  readonly runs?: Iterable<readonly [number, number]>;
+  readonly runs?: Iterable<readonly [number, number]> | undefined;
 }
 
 /** The same for a reservation, which may be a revolving one: what is given back to it may be drawn again. */
 export interface ReservationAmount extends Amount {
-  readonly revolving?: boolean;
+  readonly revolving?: boolean | undefined;
 }
 
 /** An amount, checked. Infinity stands for more than there can be. @internal */

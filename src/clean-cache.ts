@@ -26,7 +26,7 @@ export interface CleanCacheOptions<Key = unknown> {
    */
   readonly onEvict?: ((key: Key, reason: EvictReason) => void) | undefined;
   /** Shown in reports. Default "clean". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Most bytes of frames that it takes, or a text such as "4MiB"; 4 KiB at least. Default: no limit but the arena. */
   readonly limit?: number | string | undefined;
 }

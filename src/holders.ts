@@ -17,9 +17,9 @@ import { now } from "./host.js";
 /** What is recorded of the elements that are out. */
 export interface TrackOptions {
   /** Every how many elements one is tracked. Default 16; 1 tracks all. */
-  readonly sample?: number;
+  readonly sample?: number | undefined;
   /** After how many ms an element that is out counts as a leak, whose call site is told once. Default: never. */
-  readonly leakAfterMs?: number;
+  readonly leakAfterMs?: number | undefined;
 }
 
 /** An element that was out for too long. */

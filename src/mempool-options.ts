@@ -21,22 +21,22 @@ export interface MempoolSettings {
   /** Elements that the pool guarantees, and holds in reserve. 0: one is held, none is promised. */
   min: number;
   /** Shown in reports. */
-  name?: string;
+  name?: string | undefined;
   /**
    * The order in which an element is looked for. "seed", the default: the backing without waiting, the reserve while it is at least half
    * full, the backing with waiting, the reserve, a free. "linux": the reserve, whatever is in it, comes second.
    */
-  ladder?: "seed" | "linux";
+  ladder?: "seed" | "linux" | undefined;
   /** Most who may wait; beyond it alloc rejects with ERR_RINGFENCE_QUEUE_FULL. Default: no limit. */
-  maxWaiting?: number;
+  maxWaiting?: number | undefined;
   /** Whether elements hold a known pattern while they lie in the reserve. Needs `ram` and `size`. Default: what `ram.checks` is there. */
-  poison?: boolean;
+  poison?: boolean | undefined;
   /** Whether every element that is out is known, so that double frees and foreign elements are seen at once. Default: `ram.checks`. */
-  checks?: boolean;
+  checks?: boolean | undefined;
   /** Records when and where elements are taken, of every 16th, or as told. Default false. */
-  track?: boolean | TrackOptions;
+  track?: boolean | TrackOptions | undefined;
   /** Whether a wait that could never end is refused. Default true. */
-  deadlock?: boolean;
+  deadlock?: boolean | undefined;
 }
 
 /** What a mempool is made from. */
@@ -49,17 +49,17 @@ export interface MempoolOptions<T, R extends Ram | undefined = undefined> extend
   /** Gives an element back to the backing. false: it was not the backing's, which has reported that. */
   free: (element: T) => unknown;
   /** The ram that elements are addresses of: then the reserve lies in its memory too. */
-  ram?: R;
+  ram?: R | undefined;
   /** Bytes of an element, with `ram`: for the views of leases, for poison, and for reports. */
-  size?: number;
+  size?: number | undefined;
 }
 
 /** How an element is waited for. */
 export interface AllocOptions extends WaitOptions {
   /** What the backing may do, beside to wait. Default Gfp.Kernel. */
-  gfp?: number;
+  gfp?: number | undefined;
   /** Who takes it, for reports; recorded where `track` is on. */
-  label?: string;
+  label?: string | undefined;
 }
 
 /** Places for many elements; those that are undefined or null, or 0 among addresses, are empty. */

@@ -11,33 +11,33 @@ import { checkAdopted, isShared, type LinearMemory, PAGE_SIZE } from "./memory.j
 /** What a ram is made from. Sizes are bytes, or texts such as "64MiB" (B, KiB, MiB, GiB). */
 export interface RamOptions {
   /** Bytes of the arena, its tables included. Default 16 MiB; in an adopted memory all from `base` on; 64 KiB with `maximum` alone. */
-  size?: number | string;
+  size?: number | string | undefined;
   /** Bytes that the arena may grow to. Default: `size`, so that it never grows. */
-  maximum?: number | string;
+  maximum?: number | string | undefined;
   /** Default "auto": wasm where it may be compiled, TypeScript otherwise. */
-  engine?: "auto" | "wasm" | "ts";
+  engine?: "auto" | "wasm" | "ts" | undefined;
   /** Whether other threads may use the memory. Default: false, or what the adopted memory is. */
-  shared?: boolean;
+  shared?: boolean | undefined;
   /** A `WebAssembly.Memory` to lay the arena into. Default: one of its own. */
-  memory?: LinearMemory;
+  memory?: LinearMemory | undefined;
   /** Address where the arena begins in an adopted memory; rounded up to 4 KiB. Default 0. */
-  base?: number;
+  base?: number | undefined;
   /** A `WebAssembly.Module` of this package's wasm, of the flavour that `shared` asks for. Default: the root entry's own. */
-  module?: object;
+  module?: object | undefined;
   /** Whether every call is checked in full, at several times its cost. Default false. */
-  checks?: boolean;
+  checks?: boolean | undefined;
   /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
-  watermarks?: Watermarks;
+  watermarks?: Watermarks | undefined;
 }
 
 /** Watermarks, in bytes or as texts such as "64KiB"; 0 <= min <= low <= high. */
 export interface Watermarks {
   /** Below this only callers with `Gfp.High` or `Gfp.Memalloc` are given frames. */
-  min?: number | string;
+  min?: number | string | undefined;
   /** Below this the event `low` is told. Default: `min` and a quarter of it, at least a thousandth of the arena, more. */
-  low?: number | string;
+  low?: number | string | undefined;
   /** At this the event `recovered` is told. Default: as much more. */
-  high?: number | string;
+  high?: number | string | undefined;
 }
 
 /** The options in frames and addresses. @internal */

@@ -403,7 +403,7 @@ export class Ram extends Contents {
    * @returns the address, or 0 when there is no such run
    * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT, ERR_RINGFENCE_INVALID_GFP
    */
-  takeFrames(count: number, options?: { align?: number; gfp?: number }): number {
+  takeFrames(count: number, options?: { align?: number | undefined; gfp?: number | undefined }): number {
     const frames = checkCount("count", count, 1);
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
     const gfp = checkGfp(options?.gfp ?? Gfp.Kernel);
@@ -471,7 +471,7 @@ export class Ram extends Contents {
    * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT,
    *   ERR_RINGFENCE_OUT_OF_MEMORY
    */
-  createCache(name: string, options: { size: number; align?: number }): Cache {
+  createCache(name: string, options: { size: number; align?: number | undefined }): Cache {
     if (typeof name !== "string" || name === "") {
       throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `name must be a text, not ${show(name)}`);
     }

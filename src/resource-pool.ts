@@ -54,15 +54,15 @@ export interface ResourcePoolBand {
   /** Half the width of the band; 1 or more. The pool begins with `min + grow`. Best as large as what comes and goes at once. */
   readonly grow: number;
   /** For reports and errors. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Arranges the background's work; default: a turn of the event loop, and where there are no timers nothing: call `tick()`. */
-  readonly schedule?: Schedule;
+  readonly schedule?: Schedule | undefined;
   /** Flags that `get` asks the backing with, without Wait and Zero; default `Gfp.NoWait`. Others ask with Reclaim as well. */
-  readonly gfp?: number;
+  readonly gfp?: number | undefined;
   /** Sees every element that is put twice or never was of the pool, at the cost of a Set. Default: what `ram.checks` is. */
-  readonly checks?: boolean;
+  readonly checks?: boolean | undefined;
   /** Most waiters; default Infinity. */
-  readonly maxWaiting?: number;
+  readonly maxWaiting?: number | undefined;
 }
 
 /** How to make a {@link ResourcePool}. */
@@ -72,7 +72,7 @@ export interface ResourcePoolOptions<T, R extends Ram | undefined = undefined> e
   /** Unmakes an element. What it answers is ignored. */
   readonly free: (element: T) => unknown;
   /** The ram that elements are addresses of: what can be spared is given back when it is short, and the pool ends with it. */
-  readonly ram?: R;
+  readonly ram?: R | undefined;
 }
 
 /** What the library knows of a pool's elements that the options do not say. */
@@ -283,17 +283,23 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
   }
 
   /** A pool of objects of a cache. Name its ram in the options to have what can be spared given back. */
-  static fromCache(cache: Cache, options: ResourcePoolBand & { readonly ram?: Ram }): ResourcePool<number, Ram> {
+  static fromCache(
+    cache: Cache,
+    options: ResourcePoolBand & { readonly ram?: Ram | undefined },
+  ): ResourcePool<number, Ram> {
     const allocate = (gfp: number): number => cache.alloc(gfp);
     const free = (address: number): boolean => cache.free(address);
-    return new ResourcePool<number, Ram>({ name: cache.name, ...options, allocate, free }, { host: cache[HOST] });
+    return new ResourcePool<number, Ram>(
+      { ...options, name: options.name ?? cache.name, allocate, free },
+      { host: cache[HOST] },
+    );
   }
 
   /** A pool of blocks of `size` bytes, over `ram.kmalloc` and `ram.kfree`. */
   static fromKmalloc(ram: Ram, size: number, options: ResourcePoolBand): ResourcePool<number, Ram> {
     const allocate = (gfp: number): number => ram.kmalloc(size, gfp);
     const free = (address: number): boolean => ram.kfree(address);
-    return new ResourcePool<number, Ram>({ name: `kmalloc-${size}`, ...options, ram, allocate, free });
+    return new ResourcePool<number, Ram>({ ...options, name: options.name ?? `kmalloc-${size}`, ram, allocate, free });
   }
 
   /** A pool of runs of `count` frames, over `ram.takeFrames` and `ram.giveFrames`. */
@@ -304,7 +310,7 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
       return ram.takeFrames(count, how);
     };
     const free = (address: number): boolean => ram.giveFrames(address);
-    return new ResourcePool<number, Ram>({ name: `frames-${count}`, ...options, ram, allocate, free });
+    return new ResourcePool<number, Ram>({ ...options, name: options.name ?? `frames-${count}`, ram, allocate, free });
   }
 
   // taking and giving back
@@ -708,7 +714,7 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
    * @param options.force ends it although elements are out: when these are put back the backing gets them
    * @throws ResourcePoolError ERR_RINGFENCE_POOL_BUSY while elements are out: the pool stays as it is
    */
-  destroy(options: { force?: boolean } = {}): void {
+  destroy(options: { force?: boolean | undefined } = {}): void {
     if (this.#end !== undefined) return;
     if (this.#out > 0 && !options.force) {
       throw this.#error(

@@ -51,15 +51,15 @@ export interface Shrinker {
    */
   readonly scan: (count: number) => number | Promise<number>;
   /** What it costs to make one of them again, 0 or more, in arbitrary units: 2 is usual, 0 is free of charge. Default 2. */
-  readonly seeks?: number;
+  readonly seeks?: number | undefined;
   /** How many are asked for at once, 1 or more. Default 128. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Asked until it has nothing left before any other: for what nobody would miss. Default false. */
-  readonly first?: boolean;
+  readonly first?: boolean | undefined;
   /** `scan` answers with promises: only those who may wait ask it. Default false. */
-  readonly async?: boolean;
+  readonly async?: boolean | undefined;
   /** For reports. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** A shrinker that threw, rejected, or answered what makes no sense. Told once, then not before it has worked again. */
