@@ -204,8 +204,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   static fromCache(cache: Cache, settings: MempoolSettings): Mempool<number, Ram> {
     return new Mempool<number, Ram>(
       {
-        name: cache.name,
         ...settings,
+        name: settings.name ?? cache.name,
         size: cache.size,
         allocate: (gfp) => cache.alloc(gfp),
         free: (address) => cache.free(address),
@@ -217,8 +217,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   /** A pool over kmalloc: elements are `size` bytes. @throws as the constructor */
   static fromKmalloc(ram: Ram, size: number, settings: MempoolSettings): Mempool<number, Ram> {
     return new Mempool<number, Ram>({
-      name: `kmalloc-${size}`,
       ...settings,
+      name: settings.name ?? `kmalloc-${size}`,
       ram,
       size,
       allocate: (gfp) => ram.kmalloc(size, gfp),
@@ -227,12 +227,16 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   }
 
   /** A pool over frames: elements are runs of `count` frames of 4 KiB. @param settings.align as for takeFrames. @throws as the constructor */
-  static fromFrames(ram: Ram, count: number, settings: MempoolSettings & { align?: number }): Mempool<number, Ram> {
+  static fromFrames(
+    ram: Ram,
+    count: number,
+    settings: MempoolSettings & { align?: number | undefined },
+  ): Mempool<number, Ram> {
     const { align, ...rest } = settings;
     const how: { gfp: number; align?: number } = { gfp: 0, ...(align !== undefined && { align }) };
     return new Mempool<number, Ram>({
-      name: `frames-${count}`,
       ...rest,
+      name: settings.name ?? `frames-${count}`,
       ram,
       size: bytesOf(count),
       allocate: (gfp) => {
@@ -247,8 +251,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   static fromMempool<T, R extends Ram | undefined>(pool: Mempool<T, R>, settings: MempoolSettings): Mempool<T, R> {
     return new Mempool<T, R>(
       {
-        name: `${pool.name} in reserve`,
         ...settings,
+        name: settings.name ?? `${pool.name} in reserve`,
         ...(pool.#size === undefined ? {} : { size: pool.#size }),
         allocate: (gfp) => pool.#forAnother(gfp),
         free: (element) => pool.free(element),
@@ -480,7 +484,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
    * @param options.force whether to do so while elements are out; those go to the backing when they are freed
    * @throws MempoolBusyError ERR_RINGFENCE_POOL_BUSY while elements are out: the pool stays as it is
    */
-  destroy(options: { force?: boolean } = {}): void {
+  destroy(options: { force?: boolean | undefined } = {}): void {
     if (this.#closed) return;
     if (this.inUse > 0 && options.force !== true) throw new MempoolBusyError(this.stats());
     this.#close(() => this.#destroyed());
