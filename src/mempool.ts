@@ -296,11 +296,16 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
    * @throws RingfenceError ERR_RINGFENCE_POOL_DESTROYED, ERR_RINGFENCE_INVALID_GFP
    */
   tryAlloc(gfp?: number): T | None<R> {
-    if (gfp !== undefined || this.#special) return this.#tryAlloc(gfp, this.tryAlloc);
-    const element = this.#ask(DIRECT) ?? this.#climb(DIRECT);
-    if (element === undefined) return this.#none;
-    this.#allocations++;
-    return element;
+    let isAsked = false;
+    if (gfp === undefined && !this.#special) {
+      const element = this.#ask(DIRECT);
+      if (element !== undefined) {
+        this.#allocations++;
+        return element;
+      }
+      isAsked = true;
+    }
+    return this.#tryAlloc(gfp, this.tryAlloc, isAsked) ?? this.#none;
   }
 
   /**
@@ -404,14 +409,17 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   /** Takes a lease, and never waits. @returns undefined when there is no element, or others wait. @throws as {@link tryAlloc} */
   tryAcquire(gfp?: number): Lease<T> | undefined {
-    if (gfp !== undefined || this.#special) {
-      const element = this.#tryAlloc(gfp, this.tryAcquire);
-      return element === this.#none ? undefined : this.#shells.take(element as T);
+    let isAsked = false;
+    if (gfp === undefined && !this.#special) {
+      const element = this.#ask(DIRECT);
+      if (element !== undefined) {
+        this.#allocations++;
+        return this.#shells.take(element);
+      }
+      isAsked = true;
     }
-    const element = this.#ask(DIRECT) ?? this.#climb(DIRECT);
-    if (element === undefined) return undefined;
-    this.#allocations++;
-    return this.#shells.take(element);
+    const element = this.#tryAlloc(gfp, this.tryAcquire, isAsked);
+    return element === undefined ? undefined : this.#shells.take(element);
   }
 
   /** Takes a lease; waits as {@link alloc}. */
@@ -534,14 +542,12 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   /** Asks the backing for an element. @returns undefined when it has none, fails, or promises one */
   #ask(gfp: number): T | undefined {
-    let answer: Answer<T>;
     try {
-      answer = this.#allocate(gfp);
+      const answer = this.#allocate(gfp);
+      return typeof answer === "number" && answer !== this.#none ? answer : this.#understand(answer, gfp);
     } catch (error) {
       return this.#failed(error);
     }
-    if (typeof answer === "number" && answer !== this.#none) return answer;
-    return this.#understand(answer, gfp);
   }
 
   #understand(answer: Answer<T>, gfp: number): T | undefined {
@@ -606,12 +612,16 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   #giveBack(element: T): boolean {
     try {
       const answer = this.#free(element);
-      if (isPromise(answer)) answer.then(undefined, (error) => this.#couldNotFree(element, error));
-      return answer !== false;
+      return answer === true || this.#understandFree(answer, element);
     } catch (error) {
       this.#couldNotFree(element, error);
       return true;
     }
+  }
+
+  #understandFree(answer: unknown, element: T): boolean {
+    if (isPromise(answer)) answer.then(undefined, (error) => this.#couldNotFree(element, error));
+    return answer !== false;
   }
 
   #couldNotFree(element: T, error: unknown): void {
@@ -627,7 +637,6 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     if (this.#isLinux || 2 * stock.count >= this.#min) {
       const element = stock.pop();
       if (element !== undefined) {
-        this.#isShort = true; // M4
         this.#half++;
         return element;
       }
@@ -641,9 +650,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
       if ((gfp & Gfp.Wait) !== 0 && this.#expected > this.#queue.length) return undefined; // one is on its way
     }
     const element = stock.pop();
-    if (element === undefined) return undefined;
-    this.#isShort = true; // M4
-    this.#reserve++;
+    if (element !== undefined) this.#reserve++;
     return element;
   }
 
@@ -671,12 +678,12 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     return this.#queue.length === 0;
   }
 
-  #tryAlloc(gfp: number | undefined, below: Method): T | None<R> {
-    const flags = checkFlags(gfp, DIRECT);
+  /** @param isAsked as for `#alloc` */
+  #tryAlloc(gfp: number | undefined, below: Method, isAsked: boolean): T | undefined {
+    const flags = checkFlags(gfp, DIRECT) & ~Gfp.Wait;
     this.#enter();
-    const element = this.#attempt(flags & ~Gfp.Wait);
-    if (element === undefined) return this.#none;
-    return this.#handOut(element, this.#request(undefined, false, below)) as T;
+    const element = isAsked ? this.#climb(flags) : this.#attempt(flags);
+    return element === undefined ? undefined : (this.#handOut(element, this.#request(undefined, false, below)) as T);
   }
 
   /** @param isAsked whether level 1 had nothing already, while nobody waited */
