@@ -60,6 +60,15 @@ const ROUNDS = 16;
 /** More frames than there can be. */
 const FRAMES_MAX = 2 ** 21;
 
+/** The right to the strict reserve of one supply, inside of that to others'. */
+interface Right {
+  readonly key: object;
+  readonly outer: Right | undefined;
+}
+
+/** One scope for all rams: once used, a scope of Node's costs every later promise of the program something, and never goes. */
+let rights: Scope<Right> | undefined;
+
 /** @internal */
 export class Supply {
   readonly shrinkers: Shrinkers;
@@ -70,7 +79,8 @@ export class Supply {
   #level = 0;
   /** Frames that were available when the watermarks were last looked at. */
   #seen = Number.NaN;
-  #entitled: Scope<boolean> | undefined;
+  /** Stands for this supply in async contexts: these may live longer than the ram, and must not keep it. */
+  readonly #key = {};
   #channels: readonly (Channel | undefined)[] | undefined;
   readonly #urgent: UrgentFrames;
   readonly #hungry = new Set<() => void>();
@@ -104,13 +114,19 @@ export class Supply {
 
   /** Runs `fn` with the right to the strict reserve: all that it calls, after an await too where there is async context. */
   memalloc<R>(fn: () => R): R {
-    this.#entitled ??= createScope<boolean>();
-    return this.#entitled.run(true, fn);
+    if (this.#hasRight()) return fn();
+    rights ??= createScope<Right>();
+    return rights.run({ key: this.#key, outer: rights.get() }, fn);
   }
 
   isEntitled(gfp: number): boolean {
     if ((gfp & Gfp.NoMemalloc) !== 0) return false;
-    return (gfp & Gfp.Memalloc) !== 0 || this.#entitled?.get() === true;
+    return (gfp & Gfp.Memalloc) !== 0 || this.#hasRight();
+  }
+
+  #hasRight(): boolean {
+    for (let right = rights?.get(); right; right = right.outer) if (right.key === this.#key) return true;
+    return false;
   }
 
   waived<T>(frames: number, fn: () => T): T {
