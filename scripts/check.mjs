@@ -12,10 +12,17 @@ const WASM_SUBPATHS = ["./local.wasm", "./shared.wasm"];
 const { name: packageName, version } = readJson("package.json");
 const ARCHIVE = `build/${packageName}-${version}.tgz`;
 
+/** A program that does not skip the declarations of its packages, and has no types but the language's and the DOM's. */
+const DECLARATIONS = ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "false", "--types", ""].concat(
+  ["--target", "es2022", "--lib", "es2024,dom", "--module", "nodenext"],
+  ["dist/index.d.ts", "dist/core.d.ts"],
+);
+
 const CHECKS = [
   { name: "lint (biome)", run: () => runQuietly("biome", "check", "--error-on-warnings", "--colors=off") },
   { name: "types", run: () => runQuietly("tsc", "-p", "tsconfig.json") },
   { name: "types of assembly", run: () => runQuietly("scripts/check-assembly.mjs") },
+  { name: "types of the package, as others check them", run: () => runQuietly("tsc", ...DECLARATIONS) },
   { name: "dead code (knip)", run: () => runQuietly("knip") },
   { name: "reference (typedoc)", run: () => runQuietly("typedoc", "--emit", "none") },
   {

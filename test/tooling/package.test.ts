@@ -13,10 +13,18 @@ const targets = Object.values(manifest.exports).flatMap((entry) =>
   typeof entry === "string" ? [entry] : [entry.types, entry.default],
 );
 
-/** What a browser's bundle of an entry is made of, and how much is left for the page to import. */
-async function bundleForBrowsers(entry: string): Promise<{ files: string[]; imports: string[]; bytes: number }> {
+interface Bundle {
+  /** Files that something of is left in the bundle. */
+  readonly files: readonly string[];
+  /** What is left for the page to import. */
+  readonly imports: readonly string[];
+  readonly bytes: number;
+}
+
+/** A browser's bundle of a program. */
+async function bundleOf(program: string): Promise<Bundle> {
   const { metafile, outputFiles } = await build({
-    entryPoints: [at(entry)],
+    stdin: { contents: program, resolveDir: at("."), sourcefile: "program.js" },
     absWorkingDir: at("."),
     bundle: true,
     minify: true,
@@ -26,8 +34,18 @@ async function bundleForBrowsers(entry: string): Promise<{ files: string[]; impo
     metafile: true,
     outdir: at("build"),
   });
-  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map((each) => each.path));
-  return { files: Object.keys(metafile.inputs), imports, bytes: outputFiles[0]?.contents.length ?? 0 };
+  const [output] = Object.values(metafile.outputs);
+  const files = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+  return {
+    files: files.map(([path]) => path),
+    imports: output?.imports.map((each) => each.path) ?? ["no bundle"],
+    bytes: outputFiles[0]?.contents.length ?? 0,
+  };
+}
+
+/** The same of all that an entry exports. */
+function bundleForBrowsers(entry: string): Promise<Bundle> {
+  return bundleOf(`export * from "./${entry}";`);
 }
 
 describe("the package", () => {
@@ -55,5 +73,24 @@ describe("a browser's bundle", () => {
   test("of the core is smaller than that of the root entry", async () => {
     const [core, root] = await Promise.all([bundleForBrowsers("dist/core.js"), bundleForBrowsers("dist/index.js")]);
     expect(core.bytes).toBeLessThan(root.bytes);
+  });
+
+  test.each([
+    ["dist/index.js", "createRam"],
+    ["dist/core.js", "createRamSync"],
+  ])("of a program that only makes a ram with %s has none of the pools", async (entry, name) => {
+    const { files } = await bundleOf(`import { ${name} } from "./${entry}"; console.log(${name}());`);
+    expect(files).toContain("dist/ram.js");
+    expect(files.filter((path) => /pool|lease|holders|poison|inside/.test(path))).toEqual([]);
+  });
+
+  test("of a program with one kind of pool has not the other", async () => {
+    const pools = ["Mempool", "ResourcePool"].map((name) => bundleOf(`export { ${name} } from "./dist/index.js";`));
+    const [mempool, resources] = (await Promise.all(pools)).map(({ files }) => files);
+    expect([mempool?.includes("dist/mempool.js"), mempool?.includes("dist/resource-pool.js")]).toEqual([true, false]);
+    expect([resources?.includes("dist/mempool.js"), resources?.includes("dist/resource-pool.js")]).toEqual([
+      false,
+      true,
+    ]);
   });
 });
