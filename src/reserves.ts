@@ -172,7 +172,6 @@ class Tree implements ReserveTree {
     this.#stopLooking?.();
     this.#stopLooking = undefined;
     for (const reserve of reserves) reserve.release();
-    this.#serve();
   }
 
   /** T3 */

@@ -277,7 +277,10 @@ describe.each(ROWS)("%s, %s", (name, engine) => {
     const object = way.take(URGENT);
     if (name !== "frames") expect(isHeld(way.ram, object)).toBe(true);
     expect(way.takeOrdinary()).toBe(0);
-    way.hog.give(1 + way.reserve.stats().drawn);
+    way.hog.give(way.reserve.stats().drawn);
+    expect(way.reserve.stats().drawn).toBe(1); // all that is kept is there, and not a frame more
+    expect(way.takeOrdinary()).toBe(0);
+    way.hog.give(1);
     expect(way.reserve.stats().drawn).toBe(0);
     expect(isHeld(way.ram, object)).toBe(false);
     expect(way.reserve.usage).toBe(way.amount);
