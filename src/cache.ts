@@ -86,6 +86,9 @@ type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
 /** Where a destroyed cache gets its fast halves. */
 const NOTHING: { readonly hot: FastHalves } = { hot: { cacheAllocFast: () => 0, cacheFreeFast: () => false } };
 
+/** Name of the method that takes what lies at hand, short enough to be taken into a pool's own code. @internal */
+export const QUICK: unique symbol = Symbol("ringfence.quick");
+
 /** Name of the property under which a cache shows the address of its record. @internal */
 export const RECORD: unique symbol = Symbol("ringfence.record");
 
@@ -146,6 +149,11 @@ export class Cache {
     };
     const urgent = (): number => this.#host.urgentObject(this.#record);
     return this.#host.whenShort(gfp, word(this.#record, SHORT_FRAMES), attempt, urgent);
+  }
+
+  /** Takes an object of the main sheaf. @returns its address, or 0: ask `alloc`. @internal */
+  [QUICK](): number {
+    return this.#fast.hot.cacheAllocFast(this.#record);
   }
 
   /** @internal */

@@ -30,7 +30,7 @@
  * Source: I. Molnár, mempool (2001); the order of the levels as he described it, bulk as in Linux 6.19.
  */
 import { isWord } from "./arguments.js";
-import type { Cache } from "./cache.js";
+import { type Cache, QUICK } from "./cache.js";
 import { Holdings } from "./deadlock.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
@@ -207,7 +207,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
         ...settings,
         name: settings.name ?? cache.name,
         size: cache.size,
-        allocate: (gfp) => cache.alloc(gfp),
+        allocate: (gfp) => cache[QUICK]() || cache.alloc(gfp),
         free: (address) => cache.free(address),
       },
       { memory: new PoolMemory(cache) },
