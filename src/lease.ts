@@ -19,8 +19,10 @@ import { RingfenceError } from "./errors.js";
 import type { PoolMemory } from "./inside.js";
 import type { MempoolMisuseKind } from "./mempool-report.js";
 
-/** Node's Buffer where its types are known, else the Uint8Array that it is. */
-export type NodeBuffer = typeof globalThis extends { Buffer: { prototype: infer B extends Uint8Array } }
+/** Node's Buffer where its types are known, else the Uint8Array that it is. (The type of `Buffer.prototype` is any.) */
+export type NodeBuffer = typeof globalThis extends {
+  Buffer: { from(buffer: ArrayBuffer, offset: number, length: number): infer B extends Uint8Array };
+}
   ? B
   : Uint8Array;
 
