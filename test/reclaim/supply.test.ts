@@ -554,7 +554,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       const seen: unknown[] = [];
       const names = ["ringfence:low", "ringfence:min", "ringfence:recovered"];
       const hears = names.map((name) => (message: unknown) => seen.push([name, message]));
-      for (const [index, name] of names.entries()) subscribe(name, hears[index] as () => void);
+      for (const [index, name] of names.entries()) subscribe(name, hears[index] as (message: unknown) => void);
       try {
         const ram = open({ ...flavour, watermarks: WATERMARKS });
         const frames = drainTo(ram, 3);
@@ -566,7 +566,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
           ["ringfence:recovered", { available: 12, ...marks }],
         ]);
       } finally {
-        for (const [index, name] of names.entries()) unsubscribe(name, hears[index] as () => void);
+        for (const [index, name] of names.entries()) unsubscribe(name, hears[index] as (message: unknown) => void);
       }
     });
 
