@@ -27,7 +27,10 @@ describe("the examples", () => {
     expect(stdout).not.toBe("");
   });
 
-  test.each(["examples/first.mjs", "examples/guarantee.mjs", "examples/lend.mjs"])("%s stands in the README as it is", (path) => {
-    expect(textOf("README.md")).toContain(`\`\`\`js\n${program(path)}\`\`\`\n`);
-  });
+  test.each(["examples/first.mjs", "examples/guarantee.mjs", "examples/lend.mjs"])(
+    "%s stands in the README as it is",
+    (path) => {
+      expect(textOf("README.md")).toContain(`\`\`\`js\n${program(path)}\`\`\`\n`);
+    },
+  );
 });
