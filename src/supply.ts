@@ -175,8 +175,9 @@ export class Supply {
     let address = 0;
     for (let round = 0; round < ROUNDS && address === 0; round++) {
       const goal = Math.max(frames, this.#spare() + privilege + 1);
-      if (this.shrinkers.shrink(() => this.#swept() + privilege >= goal) === 0) break;
+      const freed = this.shrinkers.shrink(() => this.#swept() + privilege >= goal);
       this.#host.enter();
+      if (freed === 0) break;
       address = attempt();
     }
     return address;
@@ -207,6 +208,7 @@ export class Supply {
 
   /** An object of the cache with this record out of the strict reserve, or 0. */
   urgentObject(record: number): number {
+    this.#host.enter(); // the attempts before may have grown the memory
     const object = this.#urgent.alloc(record, Number.POSITIVE_INFINITY);
     this.stir();
     return object;

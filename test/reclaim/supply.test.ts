@@ -6,7 +6,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, it, test } from "vitest";
 import { CLEAN, FREE, KEEP, LEAST } from "../../src/generated/layout.js";
-import { createRamSync, Gfp, type Ram, type RamOptions } from "../../src/index.js";
+import { type Cache, createRamSync, Gfp, type Ram, type RamOptions, type Watermarks } from "../../src/index.js";
 import { hostOf, recordOf } from "../support/accounting.js";
 import { codeOf } from "../support/codes.js";
 import { FRAME, MIB, memoryOf, NAMED_FLAVOURS, PAGE } from "../support/rams.js";
@@ -254,15 +254,22 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       expect(ram.validate().ok).toBe(true);
     });
 
-    test("are had after an attempt has grown the memory in vain", () => {
+    test.each<[string, (ram: Ram, cache: Cache, block: number) => number]>([
+      ["an object of kmalloc", (ram) => ram.kmalloc(2000, Gfp.Memalloc)],
+      ["a run of kmalloc", (ram) => ram.kmalloc(9000, Gfp.Memalloc)],
+      ["frames", (ram) => ram.takeFrames(1, { gfp: Gfp.Memalloc })],
+      ["an object of a cache", (_, cache) => cache.alloc(Gfp.Memalloc)],
+      ["a block that becomes larger", (ram, _, block) => ram.memalloc(() => ram.krealloc(block, 2000))],
+      ["a run in place of a block", (ram, _, block) => ram.memalloc(() => ram.krealloc(block, 9000))],
+    ])("are had after an attempt has grown the memory in vain: %s", (_, take) => {
       const memory = memoryOf(64, flavour.shared, 65);
       const ram = createRamSync({ ...flavour, memory, size: 64 * PAGE, maximum: 80 * PAGE });
       secure(ram, 15);
+      const [cache, block] = [ram.createCache("late", { size: 700 }), ram.kmalloc(100)];
       drainTo(ram, 3);
       // 13 frames are missing. Growth brings one page, of which the tables of a new section take four frames; there is no other page
-      const [object, frame] = [ram.kmalloc(2000, Gfp.Memalloc), ram.takeFrames(1, { gfp: Gfp.Memalloc })];
-      expect([memory.buffer.byteLength, object !== 0, frame !== 0]).toEqual([65 * PAGE, true, true]);
-      expect([available(ram), ram.takeFrames(1), ram.validate().ok]).toEqual([13, 0, true]);
+      expect([take(ram, cache, block) !== 0, memory.buffer.byteLength]).toEqual([true, 65 * PAGE]);
+      expect([available(ram) <= 15, ram.takeFrames(1), ram.validate().ok]).toEqual([true, 0, true]);
     });
   });
 
@@ -428,6 +435,24 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       expect(codeOf(() => ram.kmalloc(9000))).toBe("ERR_RINGFENCE_RAM_DESTROYED");
     });
 
+    test.each([0, 1])("may end the ram in the last scan that there is, having freed %s", (freed) => {
+      const run = (last: number): { scans: number; code: string } => {
+        const ram = open(flavour);
+        drainTo(ram, MIN);
+        let scans = 0;
+        const scan = () => {
+          if (++scans === last) ram.destroy();
+          return scans === 1 ? freed : 0;
+        };
+        ram.registerShrinker({ count: () => 5, scan, batch: 1 });
+        const code = codeOf(() => ram.kmalloc(9000));
+        return { scans, code };
+      };
+      const { scans } = run(0);
+      expect(scans).toBeGreaterThan(2);
+      for (let last = 1; last <= scans; last++) expect(run(last).code).toBe("ERR_RINGFENCE_RAM_DESTROYED");
+    });
+
     test("may end the cache that asked: the call that asked says so, and nothing is lost", () => {
       const ram = open(flavour);
       const cache = ram.createCache("short", { size: 4000 });
@@ -553,8 +578,9 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     test("go to the diagnostics channels of Node as well", () => {
       const seen: unknown[] = [];
       const names = ["ringfence:low", "ringfence:min", "ringfence:recovered"];
-      const hears = names.map((name) => (message: unknown) => seen.push([name, message]));
-      for (const [index, name] of names.entries()) subscribe(name, hears[index] as (message: unknown) => void);
+      const hears = names.map((name) => (message: unknown) => void seen.push([name, message]));
+      const pairs = names.map((name, index) => [name, hears[index] as (message: unknown) => void] as const);
+      for (const [name, hear] of pairs) subscribe(name, hear);
       try {
         const ram = open({ ...flavour, watermarks: WATERMARKS });
         const frames = drainTo(ram, 3);
@@ -566,7 +592,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
           ["ringfence:recovered", { available: 12, ...marks }],
         ]);
       } finally {
-        for (const [index, name] of names.entries()) unsubscribe(name, hears[index] as (message: unknown) => void);
+        for (const [name, hear] of pairs) unsubscribe(name, hear);
       }
     });
 
@@ -635,11 +661,11 @@ describe("[a7.2][a7.3] the watermarks of an arena", () => {
     ["NaN", { high: Number.NaN }, "ERR_RINGFENCE_INVALID_SIZE"],
     ["a text that is no size", { min: "some" }, "ERR_RINGFENCE_INVALID_SIZE"],
   ])("are refused: %s", (_, watermarks, code) => {
-    const bad = watermarks as RamOptions["watermarks"];
+    const bad = watermarks as Watermarks;
     expect(codeOf(() => createRamSync({ engine: "ts", size: 4 * MIB, watermarks: bad }))).toBe(code);
     const ram = createRamSync({ engine: "ts", size: 4 * MIB });
     const before = ram.watermarks;
-    expect([codeOf(() => ram.setWatermarks(bad as never)), ram.watermarks]).toEqual([code, before]);
+    expect([codeOf(() => ram.setWatermarks(bad)), ram.watermarks]).toEqual([code, before]);
   });
 });
 
