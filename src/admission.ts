@@ -226,6 +226,11 @@ export class Reservations {
     return served;
   }
 
+  /** Those who waited to top up a reservation leave the queue: who stands behind one at its head is not stranded. */
+  targetEnded(): void {
+    this.#serve();
+  }
+
   /** On the timer, and after the head has gone: serves who can be served, if need be with what shrinkers give back. */
   #retry(): void {
     this.host.enter();

@@ -416,7 +416,9 @@ export class Reservation {
     this.#objects.clear();
     for (const windows of this.#runs.values()) for (const window of windows) this.#office.windows.drop(window);
     this.#runs.clear();
+    const wasWaitedFor = this.pending.size > 0;
     for (const reject of this.pending) reject(ended());
+    if (wasWaitedFor) this.#office.targetEnded();
     this.#host.leave();
   }
 
