@@ -3,17 +3,23 @@
  *
  *   used by  run, report
  */
+import * as accounting from "./accounting.mjs";
 import * as arenaSize from "./arena-size.mjs";
 import * as classes from "./classes.mjs";
 import * as cleanCache from "./clean-cache.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
+import * as lease from "./lease.mjs";
 import * as mapUnmap from "./map-unmap.mjs";
 import * as memory from "./memory.mjs";
+import * as mempoolPair from "./mempool-pair.mjs";
 import * as pair from "./pair.mjs";
+import * as reservation from "./reservation.mjs";
 import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
+import * as waiters from "./waiters.mjs";
+import * as waiting from "./waiting.mjs";
 import * as wasmCalls from "./wasm-calls.mjs";
 
 export const QUESTIONS = [
@@ -22,6 +28,12 @@ export const QUESTIONS = [
   memory,
   pair,
   shuffle,
+  accounting,
+  mempoolPair,
+  waiting,
+  waiters,
+  lease,
+  reservation,
   mapUnmap,
   cleanCache,
   arenaSize,
