@@ -4,8 +4,9 @@
  *
  *   used by  mempools, resource-pools
  */
+
+import { Gfp } from "../../src/gfp.js";
 import type { Cache } from "../../src/index.js";
-import { Gfp } from "../../src/index.js";
 import { FRAME } from "../support/rams.js";
 import { between, oneOf } from "../support/random.js";
 import { fail } from "./claims.js";

@@ -25,6 +25,7 @@ export interface Ask {
   readonly count: number;
   readonly what: string;
   readonly isDeaf: boolean;
+  readonly isNested: boolean;
   /** Whether it had to wait, as far as the queue's length tells. */
   hasWaited: boolean;
   state: "pending" | "served" | "refused";
@@ -40,6 +41,8 @@ export interface Request<V> {
   readonly timeoutMs?: number | undefined;
   /** Whether it has no signal. */
   readonly isDeaf?: boolean;
+  /** Whether who asks holds something meanwhile. */
+  readonly isNested?: boolean;
   readonly ask: (options: Options) => Promise<V>;
   readonly take: (value: V, ask: Ask) => void;
   readonly mayFail?: (code: string) => boolean;
@@ -81,11 +84,11 @@ export class Line {
 
   ask<V>(request: Request<V>): Ask {
     const { clock, waiting, maxWaiting = Number.POSITIVE_INFINITY } = this.#options;
-    const { what, count = 1, timeoutMs, isDeaf = false, mayFail = () => false } = request;
+    const { what, count = 1, timeoutMs, isDeaf = false, isNested = false, mayFail = () => false } = request;
     const abort = new AbortController();
     const before = waiting();
     const ask: Ask = {
-      ...{ number: this.#asked++, abort, count, what, isDeaf, hasWaited: false, state: "pending" },
+      ...{ number: this.#asked++, abort, count, what, isDeaf, isNested, hasWaited: false, state: "pending" },
       deadline: clock.now + (timeoutMs ?? Number.POSITIVE_INFINITY),
       mayFail: (code) => mayFail(code) || (code === "ERR_RINGFENCE_QUEUE_FULL" && before >= maxWaiting),
     };

@@ -21,7 +21,7 @@ import { type Flavour, FRAME, MIB, memoryOf, nameOf, PAGE } from "../support/ram
 import { between, oneOf, type Random, randomSource } from "../support/random.js";
 import { fail } from "./claims.js";
 import { Clock, settle, turns } from "./clock.js";
-import { MempoolPart, makeMempool } from "./mempools.js";
+import { type MempoolPart, makeMempool } from "./mempools.js";
 import { CleanPart, HogsPart, SparePart } from "./others.js";
 import { ReservationsPart } from "./reservations.js";
 import { makeReserves, type ReservePart } from "./reserves.js";
@@ -71,6 +71,7 @@ class Program {
   /** Of ten steps so many take, for so many steps. */
   #greed = 7;
   #phaseLeft = 0;
+  #isDrought = false;
   #ends: Part["lines"][number][] = [];
 
   constructor(options: ProgramOptions) {
@@ -174,7 +175,7 @@ class Program {
     if (random(20) === 0) this.#makePool();
     const kind = random(20);
     if (kind < 13) {
-      if (random(10) < this.#greed) oneOf(random, oneOf(random, oneOf(random, this.#groups)).steps)();
+      if (random(10) < this.#greed) this.#takeSome();
       else this.#giveSome();
     } else if (kind < 15) this.#letOn();
     else if (kind === 15) this.#keepPromise();
@@ -183,9 +184,20 @@ class Program {
     else this.#mayGrow = random(3) === 0;
   }
 
+  /** A step of somebody's, or a few of his at once. */
+  #takeSome(): void {
+    const random = this.#random;
+    const { steps } = oneOf(random, oneOf(random, this.#groups));
+    for (let count = between(random, 1, 3); count > 0; count--) oneOf(random, steps)();
+  }
+
+  /** Another mixture; in a drought next to nothing comes back, and hogs have all there is at its beginning. */
   #nextPhase(): void {
-    this.#greed = between(this.#random, 3, 10);
-    this.#phaseLeft = between(this.#random, 10, 100);
+    const random = this.#random;
+    this.#isDrought = random(3) === 0;
+    this.#greed = this.#isDrought ? between(random, 7, 9) : between(random, 3, 10);
+    this.#phaseLeft = between(random, 10, 100);
+    if (this.#isDrought) this.#hogs.takeAll();
   }
 
   async #settled(walks: boolean): Promise<void> {
@@ -212,10 +224,7 @@ class Program {
   /** Forgets pools that are over. */
   #keepOrEnd<Pool extends MempoolPart | ResourcePoolPart>(pools: Pool[]): Pool[] {
     return pools.filter((pool) => {
-      const isOver =
-        pool.isDone &&
-        pool.line.pending.size === 0 &&
-        !(pool instanceof MempoolPart && pool.children.some((child) => !child.isDone));
+      const isOver = pool.isDone && pool.line.pending.size === 0;
       if (isOver) this.#ends.push(pool.line);
       return !isOver;
     });
@@ -224,7 +233,12 @@ class Program {
   #giveSome(): void {
     const random = this.#random;
     const { holdings } = this.#world;
-    const many = holdings.length > HELD_MOST ? holdings.length / 2 : random(10) === 0 ? random(60) : 1 + random(3);
+    const many =
+      !this.#isDrought && holdings.length > HELD_MOST
+        ? holdings.length / 2
+        : random(10) === 0
+          ? random(60)
+          : 1 + random(3);
     for (let count = many; count >= 1 && holdings.length > 0; count--) this.#giveOne();
   }
 
@@ -308,6 +322,7 @@ class Program {
     const world = this.#world;
     world.mood = "none";
     await this.#giveAll();
+    await this.#endNests();
     for (const { line, mayBeShort } of this.#mempools) {
       if (line.pending.size > 0 && !mayBeShort) fail(`${line.name}: ${line.head?.what} waits for ever`);
     }
@@ -347,12 +362,44 @@ class Program {
     this.#walk();
   }
 
-  async #endPools(): Promise<void> {
-    for (const { line } of [...this.#mempools, ...this.#resources]) {
-      if (line.pending.size > 0) fail(`${line.name}: ${line.head?.what} waits for ever`);
+  /**
+   * Uses that wait for one another, though nobody was told: while a backing promises an element, or somebody before has a
+   * time-out, a wait that begins is hopeful, and when the hope is gone it is not looked at again.
+   */
+  async #endNests(): Promise<void> {
+    for (const { pending } of this.#lines) {
+      for (const ask of pending.values()) {
+        if (!ask.isNested) continue;
+        this.#world.count("undiagnosed");
+        ask.abort.abort(new Error("enough"));
+      }
     }
-    for (const pool of [...this.#mempools].reverse()) pool.destroy(false);
-    for (const pool of this.#resources) pool.destroy(false);
+    await this.#giveAll();
+  }
+
+  /** A pool that was resized never got all that it should have: its neighbours have it, and many at once may wait in vain. */
+  async #endStarved({ line, pool }: MempoolPart): Promise<void> {
+    while (line.head && line.head.count > pool.reserved + pool.inUse) {
+      this.#world.count("starved");
+      line.head.abort.abort(new Error("enough"));
+      await this.#giveAll();
+    }
+  }
+
+  /** Pools above others first: these may have all elements of theirs in reserve. */
+  async #endPools(): Promise<void> {
+    for (const pool of [...this.#mempools].reverse()) {
+      if (pool.parent || pool.children.length > 0) await this.#giveAll();
+      const { line } = pool;
+      if (pool.parent) await this.#endStarved(pool);
+      if (line.pending.size > 0) fail(`${line.name}: ${line.head?.what} waits for ever`);
+      pool.destroy(false);
+    }
+    for (const pool of this.#resources) {
+      const { line } = pool;
+      if (line.pending.size > 0) fail(`${line.name}: ${line.head?.what} waits for ever`);
+      pool.destroy(false);
+    }
     await this.#settled(true);
     for (const pool of [...this.#mempools, ...this.#resources]) if (!pool.isDone) fail(`${pool.name} is not over`);
     this.#ends.push(...[...this.#mempools, ...this.#resources].map(({ line }) => line));

@@ -3,8 +3,9 @@
  *
  *   used by  model
  */
+
+import { Gfp } from "../../src/gfp.js";
 import type { CleanCache } from "../../src/index.js";
-import { Gfp } from "../../src/index.js";
 import { FRAME } from "../support/rams.js";
 import { anySize, between, oneOf } from "../support/random.js";
 import { fail } from "./claims.js";
@@ -39,6 +40,15 @@ export class HogsPart implements Part {
     const kind = random(3);
     const size = anySize(random, random(6) === 0 ? 60_000 : CLASS_MAX);
     for (let taken = 0; taken < most && this.#takeOne(kind, size, gfp, share); taken++);
+  }
+
+  /** Takes all that there is for everybody, and of most slabs what is left in them. */
+  takeAll(): void {
+    const { random } = this.#world;
+    while (this.#takeOne(0, FRAME, Gfp.NoWait, 0));
+    for (let kind = 1; kind < 3; kind++) {
+      for (let size = 16; size <= FRAME; size *= 2) while (this.#takeOne(kind, size, Gfp.NoWait, 0) && random(64) > 0);
+    }
   }
 
   #takeOne(kind: number, size: number, gfp: number, share: number): boolean {
@@ -102,7 +112,9 @@ export class CleanPart implements Part {
     this.#cache = world.ram.createCleanCache<number>({
       onEvict: (key) => {
         const known = this.#known.get(key);
-        if (!known || known.pins > 0 || known.isDirty) world.problem(`key ${key} of the clean cache was evicted`);
+        if (!known || known.pins > 0 || known.isDirty) {
+          world.problem(`key ${key} of the clean cache was evicted: ${JSON.stringify(known)}`);
+        }
         this.#known.delete(key);
         world.count("evicted");
       },
@@ -125,8 +137,8 @@ export class CleanPart implements Part {
     const bytes = anySize(random, 3 * FRAME);
     const stamp = random(256);
     const contents = new Uint8Array(bytes).fill(stamp);
-    // put before it is known: who is evicted for it is told meanwhile
-    if (this.#cache.put(key, contents)) this.#known.set(key, { stamp, bytes, pins: 0, isDirty: false });
+    this.#known.set(key, { stamp, bytes, pins: 0, isDirty: false }); // it may be evicted before `put` returns
+    if (!this.#cache.put(key, contents) && !this.#known.delete(key)) fail(`key ${key} was evicted, and had no place`);
   }
 
   /** Whether there is such an entry, which then is what was put. */
@@ -166,8 +178,8 @@ export class CleanPart implements Part {
     if (!this.#known.has(key)) fail(`key ${key} was pinned, though it was evicted`);
     this.#change(key, (known) => known.pins++);
     this.#world.hold("a pin", () => {
+      this.#change(key, (known) => known.pins--); // it may be evicted before `unpin` returns
       if (!this.#cache.unpin(key)) fail(`the pin of key ${key} is gone`);
-      this.#change(key, (known) => known.pins--);
     });
   }
 
@@ -181,10 +193,10 @@ export class CleanPart implements Part {
     });
     this.#world.hold("a dirty mark", () => {
       if (!known.isDirty || this.#known.get(key) !== known) return;
-      if (!this.#cache.markClean(key)) fail(`key ${key} is not dirty`);
       this.#change(key, () => {
         known.isDirty = false;
       });
+      if (!this.#cache.markClean(key)) fail(`key ${key} is not dirty`);
     });
   }
 

@@ -255,10 +255,15 @@ export class ReservationsPart implements Part {
 
   /** Back to a revolving reservation: it may be drawn again. */
   #giveBack(): void {
-    const revolving = this.known.filter(({ out }) => out.size > 0);
+    const revolving = this.known.filter((known) => known.out.size > 0 && !this.#isToppedUp(known));
     if (revolving.length === 0) return;
     const known = oneOf(this.#world.random, revolving);
     for (let count = between(this.#world.random, 1, 10); count > 0 && known.out.size > 0; count--) this.#giveOne(known);
+  }
+
+  /** Whether somebody wants more for it: perhaps he has it, and has not heard of it yet. */
+  #isToppedUp(known: Known): boolean {
+    return [...this.#plans.values()].some(({ target }) => target === known);
   }
 
   #giveOne(known: Known): void {
@@ -290,7 +295,7 @@ export class ReservationsPart implements Part {
   /** More than is left is refused, and nothing changes. */
   #exceed(): void {
     const known = this.#pick();
-    if (!known) return;
+    if (!known || this.#isToppedUp(known)) return;
     const { reservation, left } = known;
     try {
       if (left.frames === 0 && !left.runs.has(1)) reservation.takeFrames();

@@ -3,8 +3,9 @@
  *
  *   used by  model
  */
+
+import { Gfp } from "../../src/gfp.js";
 import type { Cache, Reserve } from "../../src/index.js";
-import { Gfp } from "../../src/index.js";
 import { FRAME } from "../support/rams.js";
 import { oneOf } from "../support/random.js";
 import { fail } from "./claims.js";
@@ -48,11 +49,15 @@ export class ReservePart implements Part {
       mayPass: true,
     });
     this.lines = [this.line];
+    const use = (step: () => void) => () => {
+      if (this.reserve.unit === unit) step();
+      else this.#resize(); // it was refused its first size
+    };
     this.steps = [
-      ...Array.from({ length: 5 }, () => () => this.#take()),
-      ...Array.from({ length: 3 }, () => () => this.#wait()),
-      () => this.#charge(),
-      () => this.#waitForCharge(),
+      ...Array.from({ length: 5 }, () => use(() => this.#take())),
+      ...Array.from({ length: 3 }, () => use(() => this.#wait())),
+      use(() => this.#charge()),
+      use(() => this.#waitForCharge()),
       () => this.#resize(),
       () => this.#move(),
     ];
@@ -97,6 +102,10 @@ export class ReservePart implements Part {
       return;
     }
     if (isUrgent) this.#world.count("urgent");
+    if (before.waiting > 0) {
+      this.#keep(address, size, 0, how === 0 ? 0 : amount); // those who wait may have been charged meanwhile
+      return;
+    }
     if (isUrgent && (how === 0 || !isWithin)) fail(`a draw without a charge: ${JSON.stringify([before, after])}`);
     if (after.usage - before.usage !== (isUrgent ? amount : 0))
       fail(`a wrong charge: ${JSON.stringify([before, after])}`);
@@ -186,7 +195,7 @@ export class ReservePart implements Part {
 
   #resize(): void {
     const { random } = this.#world;
-    const size = this.unit === "frames" ? random(8) : this.unit === "bytes" ? random(6000) : random(20);
+    const size = this.unit === "frames" ? random(12) : this.unit === "bytes" ? random(9000) : random(40);
     this.#change(() => this.setSize(size));
   }
 

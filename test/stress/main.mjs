@@ -1,5 +1,5 @@
 /**
- * `npm run stress -- [--seed S] [--minutes M] [--rounds N]`: soaks all engines beside each other.
+ * `npm run stress -- [--seed S] [--minutes M] [--rounds N]`: soaks all engines beside each other, and all guarantees together.
  *
  *   --seed S     the first round's seed, the next has the next; default: any
  *   --minutes M  how long, default 1; the round that runs then is finished
@@ -81,11 +81,13 @@ function rate(amount, milliseconds) {
 
 function report(tally) {
   const { rounds, lockstep, lockstepMs, comparedBytes, battery, batteryMs, checks, frames, framesMs } = tally;
+  const { guarantees, guaranteesMs, served, refused } = tally;
   return [
     `${rounds} rounds`,
     `  lockstep  ${rate(lockstep, lockstepMs)}, each on 4 engines; ${count.format(comparedBytes / 2 ** 20)} MiB compared`,
     `  battery   ${rate(battery, batteryMs)}; ${count.format(checks)} checks of the model`,
     `  frames    ${rate(frames, framesMs)}`,
+    `  guarantees ${rate(guarantees, guaranteesMs)}; ${count.format(served)} were served, ${count.format(refused)} refused`,
   ].join("\n");
 }
 
@@ -109,7 +111,7 @@ while (tally.rounds < rounds && (tally.rounds === 0 || performance.now() - start
   const current = (seed + tally.rounds) % SEEDS;
   bar.update(Math.min(performance.now() - start, milliseconds), { round: tally.rounds + 1, seed: current });
   try {
-    runRound(current, tally);
+    await runRound(current, tally);
   } catch (error) {
     bar.stop();
     console.error(error);

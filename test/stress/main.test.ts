@@ -29,7 +29,8 @@ test("two seconds of it find nothing, and print what was done at which rates", a
   expect(stdout).toMatch(/^soak: seed 5, 0\.0\d+ minutes\n\d+ rounds\n/);
   expect(stdout).toMatch(/lockstep {2}[\d,]+ at [\d,]+\/s, each on 4 engines; [\d,]+ MiB compared\n/);
   expect(stdout).toMatch(/battery {3}[\d,]+ at [\d,]+\/s; [\d,]+ checks of the model\n/);
-  expect(stdout).toMatch(/frames {4}[\d,]+ at [\d,]+\/s\n$/);
+  expect(stdout).toMatch(/frames {4}[\d,]+ at [\d,]+\/s\n/);
+  expect(stdout).toMatch(/guarantees [\d,]+ at [\d,]+\/s; [\d,]+ were served, [\d,]+ refused\n$/);
   expect(performance.now() - start).toBeGreaterThan(2000);
 });
 

@@ -9,7 +9,13 @@
  *   lockstep  runs one program on all engines and compares answers and bytes
  *   battery   runs another on one engine under the model of the four promises
  *   frames    runs a third, of runs of frames alone, before the model of first fit
+ *
+ * and after that, on a ram of its own,
+ *
+ *   guarantees  everything that waits and promises at once, before the model of all guarantees
  */
+import * as library from "../../src/index.js";
+import { runProgram } from "../guarantees/model.js";
 import { Battery } from "../support/battery.js";
 import { FramesProgram } from "../support/frames-program.js";
 import { Lockstep } from "../support/lockstep.js";
@@ -31,6 +37,11 @@ export interface Tally {
   lockstepMs: number;
   batteryMs: number;
   framesMs: number;
+  /** Steps of the programs of all guarantees, those who got what they asked for, and those who were refused. */
+  guarantees: number;
+  served: number;
+  refused: number;
+  guaranteesMs: number;
 }
 
 const CHECKS = 8;
@@ -38,11 +49,13 @@ const STEPS_BETWEEN_CHECKS = 2500;
 const BATTERY_STEPS = 1500;
 const FRAMES_STEPS = 400;
 const FRAMES_TO_FILL = 12;
+const GUARANTEES_STEPS = 3000;
 
 export function newTally(): Tally {
   return {
     ...{ rounds: 0, lockstep: 0, comparedBytes: 0, battery: 0, checks: 0, frames: 0 },
     ...{ lockstepMs: 0, batteryMs: 0, framesMs: 0 },
+    ...{ guarantees: 0, served: 0, refused: 0, guaranteesMs: 0 },
   };
 }
 
@@ -90,9 +103,7 @@ function runFrames(home: Home, random: Random, tally: Tally): void {
   tally.frames += FRAMES_STEPS;
 }
 
-/** Runs the round of this seed. @throws Error when something is wrong */
-export function runRound(seed: number, tally: Tally): void {
-  const random = randomSource(seed);
+function runBeside(random: Random, tally: Tally): void {
   const home = oneOf(random, HOMES);
   try {
     tally.lockstepMs += timed(() => runLockstep(home, random, tally));
@@ -102,5 +113,22 @@ export function runRound(seed: number, tally: Tally): void {
     if (error instanceof Error) error.message = `in ${home.name}: ${error.message}`;
     throw error;
   }
+}
+
+async function runGuarantees(seed: number, random: Random, tally: Tally): Promise<void> {
+  const start = performance.now();
+  const flavour = oneOf(random, FLAVOURS);
+  const { steps, served, refused } = await runProgram({ library, seed, flavour, steps: GUARANTEES_STEPS });
+  tally.guarantees += steps;
+  tally.served += served;
+  tally.refused += refused;
+  tally.guaranteesMs += performance.now() - start;
+}
+
+/** Runs the round of this seed. @throws Error when something is wrong, as a rejection */
+export async function runRound(seed: number, tally: Tally): Promise<void> {
+  const random = randomSource(seed);
+  runBeside(random, tally);
+  await runGuarantees(seed, random, tally);
   tally.rounds++;
 }
