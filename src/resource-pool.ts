@@ -57,7 +57,7 @@ export interface ResourcePoolBand {
   readonly name?: string | undefined;
   /** Arranges the background's work; default: a turn of the event loop, and where there are no timers nothing: call `tick()`. */
   readonly schedule?: Schedule | undefined;
-  /** Flags that `get` asks the backing with, without Wait and Zero; default `Gfp.NoWait`. Others ask with Reclaim as well. */
+  /** Flags that `get` asks the backing with, without Wait and Zero; default `Gfp.NoWait`. Others ask with Reclaim and, unless these have Memalloc, NoMemalloc as well. */
   readonly gfp?: number | undefined;
   /** Sees every element that is put twice or never was of the pool, at the cost of a Set. Default: what `ram.checks` is. */
   readonly checks?: boolean | undefined;
@@ -490,10 +490,14 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
     return new TypeError(`allocate of ${this.name} answered with a promise: it must answer at once`);
   }
 
-  /** The same, with reclaim, where nobody is there to throw to. */
+  /**
+   * The same, with reclaim, where nobody is there to throw to. It may run in the context of whoever called the pool last: if he is
+   * entitled to the strict reserve, those who wait and the background are not, unless the options say so.
+   */
   #obtainQuietly(): T | undefined {
+    const isEntitled = (this.#gfp & Gfp.Memalloc) !== 0;
     try {
-      return this.#obtain(this.#gfp | Gfp.Reclaim);
+      return this.#obtain(this.#gfp | Gfp.Reclaim | (isEntitled ? 0 : Gfp.NoMemalloc));
     } catch (error) {
       this.#tell("allocate", error);
       return undefined;

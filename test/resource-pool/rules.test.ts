@@ -102,7 +102,7 @@ describe("the background", () => {
     take(elements, 8);
     tasks.settle();
     expect(elements.stats()).toMatchObject({ available: 15, due: false });
-    expect(backing.gfp).toBe(Gfp.NoWait | Gfp.Reclaim);
+    expect(backing.gfp).toBe(Gfp.NoWait | Gfp.Reclaim | Gfp.NoMemalloc);
   });
 
   it("[a3.4] above min + 2 * grow the pool is drained to min + grow", () => {
