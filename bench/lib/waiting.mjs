@@ -9,7 +9,7 @@ import { createRamSync, Mempool } from "ringfence";
 export const ELEMENTS = 10;
 
 export const OURS = "mempool, any values";
-export const OURS_FULL = "mempool, addresses, arena full";
+const OURS_FULL = "mempool, addresses, arena full";
 export const SEMAPHORE = "async-sema";
 
 const newElement = () => ({ bytes: 64 });
@@ -53,7 +53,7 @@ function listOfResolvers() {
   };
 }
 
-export const FLOOR = "a list of resolvers";
+const FLOOR = "a list of resolvers";
 
 const MAKERS = {
   [OURS]: () => ourCalls(poolOverList(ELEMENTS)),
