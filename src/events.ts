@@ -16,11 +16,22 @@ export class Events<Map> {
     };
   }
 
-  /** Tells everybody. @returns whether there was anybody */
+  /**
+   * Tells everybody. What a listener throws is no business of the call that tells: it would lose what it has just taken. It
+   * is written to the console.
+   *
+   * @returns whether there was anybody
+   */
   emit<Name extends keyof Map>(name: Name, event: Map[Name]): boolean {
     const listeners = this.#listeners.get(name);
     if (!listeners || listeners.size === 0) return false;
-    for (const listener of [...listeners]) (listener as (event: Map[Name]) => void)(event);
+    for (const listener of [...listeners]) {
+      try {
+        (listener as (event: Map[Name]) => void)(event);
+      } catch (error) {
+        console.error(`ringfence: a listener of "${String(name)}" threw`, error);
+      }
+    }
     return true;
   }
 }

@@ -1120,15 +1120,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     this.#blame("poison", "the reserve", damage.address, damage);
   }
 
-  /** A listener that throws must not undo what the pool is about. */
   #tell<Name extends keyof MempoolEvents>(name: Name, event: MempoolEvents[Name], message: string): void {
-    try {
-      if (this.#events.emit(name, event)) return;
-    } catch (error) {
-      console.error(`ringfence: a listener of pool "${this.name}" threw`, error);
-      return;
-    }
-    if (this.#reports === REPORTS_MAX) return;
+    if (this.#events.emit(name, event) || this.#reports === REPORTS_MAX) return;
     this.#reports++;
     console.error(`ringfence: ${message}`);
   }
