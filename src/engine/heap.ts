@@ -54,7 +54,7 @@ export function zero(address: number, count: number): void {
     bytes.fill(0, address, address + count);
     return;
   }
-  for (let at = address >>> 3, end = (address + count) >>> 3; at < end; at++) doubles[at] = 0;
+  for (let at = address >>> 3, left = count >>> 3; left !== 0; left--) doubles[at++] = 0;
 }
 
 export function copy(to: number, from: number, count: number): void {
@@ -62,8 +62,9 @@ export function copy(to: number, from: number, count: number): void {
     bytes.copyWithin(to, from, from + count);
     return;
   }
-  for (let at = from >>> 2, end = (from + count) >>> 2, target = to >>> 2; at < end; at++)
-    words[target++] = words[at] as number;
+  // counted, since the end of the last bytes of 4 GiB is no 32-bit number
+  for (let at = from >>> 2, target = to >>> 2, left = count >>> 2; left !== 0; left--)
+    words[target++] = words[at++] as number;
 }
 
 export function memoryPages(): number {

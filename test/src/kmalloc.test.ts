@@ -207,3 +207,29 @@ function reallocStep(ram: Ram, model: AllocationModel, blocks: number[], random:
   model.moved(block, moved, size, { align: 16, usable: ram.ksize(moved) });
   blocks[blocks.indexOf(block)] = moved;
 }
+
+describe.each(NAMED_FLAVOURS)("at the end of 4 GiB, %s", (_, flavour) => {
+  const SIZE = 64;
+  const END = 2 ** 32;
+
+  function takeAll(take: () => number): number[] {
+    const taken: number[] = [];
+    for (let address = take(); address !== 0; address = take()) taken.push(address);
+    return taken;
+  }
+
+  test("an object that ends with the memory is moved and zeroed like any other", () => {
+    const memory = memoryOf(PAGES_OF_4_GIB, flavour.shared);
+    using ram = createRamSync({ engine: flavour.engine, memory, base: END - MIB, watermarks: { min: 0 } });
+    const taken = takeAll(() => ram.kmalloc(SIZE));
+    const last = taken.find((address) => address + SIZE === END) as number;
+    ram.fill(last, 7, SIZE);
+    for (const address of taken) if (address !== last) ram.kfree(address);
+    const moved = ram.krealloc(last, 2 * SIZE);
+    expect([...ram.view(moved, Uint8Array, SIZE)]).toEqual(Array(SIZE).fill(7));
+    ram.kfree(moved);
+    const zeroed = takeAll(() => ram.kzalloc(SIZE));
+    expect(zeroed).toContain(last);
+    expect([...ram.view(last, Uint8Array, SIZE)]).toEqual(Array(SIZE).fill(0));
+  });
+});
