@@ -42,8 +42,9 @@ function listOfPromises() {
     first: {},
     wait: () => new Promise((resolve) => list.push(resolve)),
     give: (element) => {
-      if (first < list.length) list[first++](element);
-      else [list, first] = [[], 0];
+      const resolve = list[first++];
+      if (first === list.length) [list, first] = [[], 0];
+      resolve(element);
     },
   };
 }
