@@ -249,6 +249,19 @@ export class WaitQueue<N, T> {
     }
   }
 
+  /**
+   * Gives `value` to the head: the short form of `serve` for a pool that knows already that it is what the head waits for.
+   *
+   * @returns whether the head has it; false when nobody waits, the head's signal has aborted, or a `serve` is under way
+   */
+  hand(value: T): boolean {
+    const head = this.#head;
+    if (head === undefined || this.#isServing || head.signal?.aborted) return false;
+    this.#remove(head);
+    head.resolve(value); // Q2
+    return true;
+  }
+
   /** Rejects everybody who waits with an error of their own. The pool is not asked to retry. */
   rejectAll(error: (waiter: Waiter<N>) => Error): void {
     const everybody: Entry<N, T>[] = [];
