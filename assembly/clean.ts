@@ -129,8 +129,9 @@ export function cleanEvict(): u32 {
 
 /** As `takeRun`; clean entries go, the oldest first, until there is such a run. */
 export function obtain(length: u32, align: u32, use: u32): u32 {
-  let address = takeRun(length, align, use);
-  while (address == 0 && conceivable(length, align) && allowed(length) && cleanEvict() != 0)
+  let address: u32 = 0;
+  do {
     address = takeRun(length, align, use);
+  } while (address == 0 && conceivable(length, align) && allowed(length) && cleanEvict() != 0);
   return address;
 }

@@ -86,8 +86,10 @@ type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
 /** Where a destroyed cache gets its fast halves. */
 const NOTHING: { readonly hot: FastHalves } = { hot: { cacheAllocFast: () => 0, cacheFreeFast: () => false } };
 
-/** Name of the method that takes what lies at hand, short enough to be taken into a pool's own code. @internal */
-export const QUICK: unique symbol = Symbol("ringfence.quick");
+/** Names of the quick halves of `alloc` and `free`, short enough to be taken into a pool's own code. @internal */
+export const QUICK_ALLOC: unique symbol = Symbol("ringfence.quickAlloc");
+/** @internal */
+export const QUICK_FREE: unique symbol = Symbol("ringfence.quickFree");
 
 /** Name of the property under which a cache shows the address of its record. @internal */
 export const RECORD: unique symbol = Symbol("ringfence.record");
@@ -152,8 +154,13 @@ export class Cache {
   }
 
   /** Takes an object of the main sheaf. @returns its address, or 0: ask `alloc`. @internal */
-  [QUICK](): number {
-    return this.#fast.hot.cacheAllocFast(this.#record);
+  [QUICK_ALLOC](): number {
+    return this.#fast.hot.cacheAllocFast(this.#record) || 0;
+  }
+
+  /** Gives an object to the main sheaf. @returns false when it was not taken: ask `free`. @internal */
+  [QUICK_FREE](address: number): boolean {
+    return address >>> 0 === address && !!this.#fast.hot.cacheFreeFast(this.#record, address);
   }
 
   /** @internal */

@@ -4,6 +4,7 @@
  *   uses     cache, contents (ViewConstructor), errors, gfp, ram, ram-host, generated/layout
  *   used by  stock, poison, lease, mempool
  */
+import { isWord } from "./arguments.js";
 import type { Cache } from "./cache.js";
 import type { ViewConstructor } from "./contents.js";
 import { RingfenceError } from "./errors.js";
@@ -30,6 +31,16 @@ export class PoolMemory {
   /** The hot path in JavaScript. Its views may be out of date: {@link enter} renews them. */
   get hot(): HotPath {
     return this.#host.engine.hot;
+  }
+
+  /** The quick halves of kmalloc and kfree for `size` bytes, where there are any. They answer 0, or false, when they did nothing. */
+  quickHalves(size: number): { quickTake?: () => number; quickGive?: (address: number) => boolean } {
+    if (!isWord(size) || size === 0) return {};
+    const { engine } = this.#host;
+    return {
+      quickTake: () => engine.hot.mallocFast(size) || 0,
+      quickGive: (address) => isWord(address) && !!engine.hot.freeFast(address),
+    };
   }
 
   /** The whole memory. */

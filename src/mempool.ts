@@ -30,7 +30,7 @@
  * Source: I. Molnár, mempool (2001); the order of the levels as he described it, bulk as in Linux 6.19.
  */
 import { isWord } from "./arguments.js";
-import { type Cache, QUICK } from "./cache.js";
+import { type Cache, QUICK_ALLOC, QUICK_FREE } from "./cache.js";
 import { Holdings } from "./deadlock.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
@@ -91,6 +91,9 @@ interface Bulk<T> {
 /** What only this library says of a pool that it makes. @internal */
 interface Inner {
   readonly memory?: PoolMemory;
+  /** The quick halves of the backing: they answer 0, or false, when they did nothing, and never throw. */
+  readonly quickTake?: () => number;
+  readonly quickGive?: (address: number) => boolean;
   readonly isFilledLater?: boolean;
 }
 
@@ -124,6 +127,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   readonly #none: None<R>;
   readonly #isLinux: boolean;
   readonly #checks: boolean;
+  readonly #quickTake: () => number;
+  readonly #quickGive: (address: number) => boolean;
   /** What is out, where every element is known. */
   readonly #out = new Map<T, number>();
   readonly #stock: Stock<T>;
@@ -180,6 +185,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     this.#none = (memory ? 0 : undefined) as None<R>;
     this.#isLinux = options.ladder === "linux";
     this.#checks = checks ?? memory?.checks ?? false;
+    this.#quickTake = inner.quickTake ?? (() => 0);
+    this.#quickGive = inner.quickGive ?? (() => false);
     this.#holders = new Holders(this.name, track, (leak) => this.#tell("leak", leak, leak.message));
     this.#holdings = deadlock === false ? undefined : this.#makeHoldings();
     this.#queue = this.#makeQueue(options.maxWaiting);
@@ -207,23 +214,31 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
         ...settings,
         name: settings.name ?? cache.name,
         size: cache.size,
-        allocate: (gfp) => cache[QUICK]() || cache.alloc(gfp),
+        allocate: (gfp) => cache.alloc(gfp),
         free: (address) => cache.free(address),
       },
-      { memory: new PoolMemory(cache) },
+      {
+        memory: new PoolMemory(cache),
+        quickTake: () => cache[QUICK_ALLOC](),
+        quickGive: (address) => cache[QUICK_FREE](address),
+      },
     );
   }
 
   /** A pool over kmalloc: elements are `size` bytes. @throws as the constructor */
   static fromKmalloc(ram: Ram, size: number, settings: MempoolSettings): Mempool<number, Ram> {
-    return new Mempool<number, Ram>({
-      ...settings,
-      name: settings.name ?? `kmalloc-${size}`,
-      ram,
-      size,
-      allocate: (gfp) => ram.kmalloc(size, gfp),
-      free: (address) => ram.kfree(address),
-    });
+    const memory = ram instanceof Ram ? new PoolMemory(ram) : undefined;
+    return new Mempool<number, Ram>(
+      {
+        ...settings,
+        name: settings.name ?? `kmalloc-${size}`,
+        ram,
+        size,
+        allocate: (gfp) => ram.kmalloc(size, gfp),
+        free: (address) => ram.kfree(address),
+      },
+      memory ? { memory, ...memory.quickHalves(size) } : {},
+    );
   }
 
   /** A pool over frames: elements are runs of `count` frames of 4 KiB. @param settings.align as for takeFrames. @throws as the constructor */
@@ -296,6 +311,18 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
    * @throws RingfenceError ERR_RINGFENCE_POOL_DESTROYED, ERR_RINGFENCE_INVALID_GFP
    */
   tryAlloc(gfp?: number): T | None<R> {
+    if (gfp === undefined && !this.#special) {
+      const element = this.#quickTake();
+      if (element !== 0) {
+        this.#allocations++;
+        return element as T;
+      }
+    }
+    return this.#tryAllocAsk(gfp);
+  }
+
+  /** {@link tryAlloc}, where the quick half of the backing has nothing. */
+  #tryAllocAsk(gfp?: number): T | None<R> {
     let isAsked = false;
     if (gfp === undefined && !this.#special) {
       const element = this.#ask(DIRECT);
@@ -389,7 +416,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   free(element: T | None<R> | null | undefined): boolean {
     if (this.#isShort || !element || element === this.#newest || this.#allocations === this.#frees)
       return this.#freeSlow(element);
-    if (!this.#giveBack(element as T)) return false;
+    if (!this.#quickGive(element as number) && !this.#giveBack(element as T)) return false;
     this.#frees++;
     return true;
   }
@@ -409,6 +436,18 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   /** Takes a lease, and never waits. @returns undefined when there is no element, or others wait. @throws as {@link tryAlloc} */
   tryAcquire(gfp?: number): Lease<T> | undefined {
+    if (gfp === undefined && !this.#special) {
+      const element = this.#quickTake();
+      if (element !== 0) {
+        this.#allocations++;
+        return this.#shells.take(element as T);
+      }
+    }
+    return this.#tryAcquireAsk(gfp);
+  }
+
+  /** {@link tryAcquire}, likewise. */
+  #tryAcquireAsk(gfp?: number): Lease<T> | undefined {
     let isAsked = false;
     if (gfp === undefined && !this.#special) {
       const element = this.#ask(DIRECT);
