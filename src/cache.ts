@@ -2,7 +2,7 @@
  * Cache: objects of one size.
  *
  *   uses     arguments, bulk, errors, gfp, misuse, options, ram-host, generated/layout
- *   used by  ram
+ *   used by  ram, reservation, reserve, mempool, resource-pool
  */
 import { isWord } from "./arguments.js";
 import { giveAll, takeAll } from "./bulk.js";

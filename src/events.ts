@@ -1,7 +1,7 @@
 /**
  * Events: who wants to be told of what.
  *
- *   used by  ram
+ *   used by  ram, mempool, reserves, resource-pool
  */
 export class Events<Map> {
   readonly #listeners = new globalThis.Map<keyof Map, Set<(event: never) => void>>();

@@ -2,7 +2,7 @@
  * Gfp: what an allocation may do when memory is short, as the kernel's "get free pages" flags.
  *
  *   uses     errors
- *   used by  ram, mempool, reserves
+ *   used by  ram, cache, supply, mempool, resource-pool, reserve
  *
  *   bit          may
  *   Wait         wait (calls that answer with a promise)

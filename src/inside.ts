@@ -2,7 +2,7 @@
  * Inside: what a pool reaches of the ram that its elements are addresses of.
  *
  *   uses     cache, contents (ViewConstructor), errors, gfp, ram, ram-host, generated/layout
- *   used by  stock, poison, lease, mempool
+ *   used by  pool-stock, poison, lease, mempool
  */
 import { isWord } from "./arguments.js";
 import type { Cache } from "./cache.js";

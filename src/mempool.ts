@@ -1,8 +1,8 @@
 /**
  * Mempool: any allocator, and a minimum of elements that is always there for those who wait and give back.
  *
- *   uses     deadlock, errors, events, gfp, holders, inside, lease, mempool-options, mempool-report, poison, ram, stock, wait-queue
- *   used by  core
+ *   uses     deadlock, errors, events, gfp, holders, inside, lease, mempool-options, mempool-report, poison, pool-stock, ram, wait-queue
+ *   used by  exports
  *
  * An element is looked for on five levels, in this order:
  *

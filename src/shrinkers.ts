@@ -2,7 +2,7 @@
  * Shrinkers: who can give memory back when it is short, and how much is asked of whom.
  *
  *   uses     errors, arguments
- *   used by  ram (its reclaim), resource-pool (registers its surplus)
+ *   used by  supply (its reclaim), resource-pool (registers its surplus)
  *
  * Reclaim begins gently, at priority 12, and ends at priority 0, where everything is asked for. At each priority every shrinker
  * is asked for a part of what it has, in proportion to it and the less the dearer it is to make again:

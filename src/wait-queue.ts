@@ -2,7 +2,7 @@
  * Wait queue: who waits for the same thing, first come, first served. The one way of waiting for all pools.
  *
  *   uses     abort-groups, deadlines, deadlock, errors, host
- *   used by  mempool, reservations, reserves
+ *   used by  admission, mempool, reserve, resource-pool
  *
  * A pool that has nothing to hand out calls `wait`; a pool that got something back calls `serve` with a function that
  * takes what the head needs, if it is there. What `serve` takes is the head's from that moment on: nobody can get in

@@ -1,0 +1,69 @@
+/**
+ * Exports: what both entries offer beside `createRam` and `createRamSync`.
+ *
+ *   used by  core, index
+ */
+export type { ReservationOptions } from "./admission.js";
+export type { Amount, ReservationAmount } from "./amount.js";
+export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
+export {
+  CleanCache,
+  CleanCacheBusyError,
+  type CleanCacheFailure,
+  type CleanCacheOptions,
+  type CleanCacheStats,
+  type CleanContents,
+} from "./clean-cache.js";
+export type { EvictReason } from "./clean-frames.js";
+export type { ViewConstructor } from "./contents.js";
+export { DeadlockError, type DeadlockStep } from "./deadlock.js";
+export { type ErrorCode, RingfenceError } from "./errors.js";
+export { Gfp } from "./gfp.js";
+export type { Leak, Oldest, TrackOptions } from "./holders.js";
+export type { Completion, Lease, NodeBuffer } from "./lease.js";
+export type { LinearMemory } from "./memory.js";
+export { Mempool } from "./mempool.js";
+export type { AllocOptions, Answer, MempoolOptions, MempoolSettings, None, Slots } from "./mempool-options.js";
+export {
+  MempoolBusyError,
+  type MempoolEvents,
+  type MempoolFailure,
+  type MempoolMisuse,
+  type MempoolMisuseKind,
+  type MempoolStats,
+  MempoolTimeoutError,
+  type Shortage,
+} from "./mempool-report.js";
+export type { Misuse, MisuseKind } from "./misuse.js";
+export type { RamOptions, Watermarks } from "./options.js";
+export type { Damage } from "./poison.js";
+export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
+export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
+export {
+  type Remaining,
+  Reservation,
+  ReservationExceededError,
+  ReservationTimeoutError,
+} from "./reservation.js";
+export {
+  Reserve,
+  type ReserveMisuse,
+  type ReserveOptions,
+  type ReserveStats,
+  type ReserveUnit,
+} from "./reserve.js";
+export { type ReserveEvents, type ReserveRow, Reserves } from "./reserves.js";
+export {
+  ResourcePool,
+  type ResourcePoolBand,
+  ResourcePoolError,
+  type ResourcePoolEvents,
+  type ResourcePoolFailure,
+  type ResourcePoolMisuse,
+  type ResourcePoolOptions,
+  type ResourcePoolStats,
+  type Schedule,
+} from "./resource-pool.js";
+export { SHRINK_EMPTY, SHRINK_STOP, type Shrinker, type ShrinkerFailure, type ShrinkerStats } from "./shrinkers.js";
+export type { AllocationFailure, PressureEvent } from "./supply.js";
+export type { Owner, WaitOptions } from "./wait-queue.js";
