@@ -124,14 +124,18 @@ export class FramesProgram {
     return this.#free - length < this.#kept ? -1 : this.model.firstFit(length, align);
   }
 
-  /** Room that the arena may grow to would not have been enough either. Told only where growth brings no tables. */
+  /**
+   * Room that the arena may grow to would not have been enough either: what follows the memory's end, which somebody else
+   * may have moved meanwhile. Told only where growth brings no tables.
+   */
   checkRefusal(length: number, align: number): void {
-    const { frames, size, maximum } = this.#ram.meminfo();
+    const { frames, maximum } = this.#ram.meminfo();
     const most = maximum / FRAME;
-    if (size === maximum || Math.ceil(most / 1024) !== Math.ceil(frames / 1024)) return;
-    this.model.give(frames, most - frames);
+    const from = (this.#ram.memory.buffer.byteLength - this.#ram.base) / FRAME;
+    if (from >= most || Math.ceil(most / 1024) !== Math.ceil(frames / 1024)) return;
+    this.model.give(from, most - from);
     const possible = this.model.free - length < this.#kept ? -1 : this.model.firstFit(length, align);
-    this.model.take(frames, most - frames);
+    this.model.take(from, most - from);
     same(possible, -1, `${length} frames at ${align} were refused, ${frames} of ${most} frames are there`);
   }
 

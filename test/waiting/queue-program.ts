@@ -70,8 +70,11 @@ class Clock {
 /** What is used of a signal. */
 interface Signal {
   readonly signal: AbortSignal;
+  /** Throws what a listener throws, as far as that can be caught. */
   abort(): void;
   listeners(): number;
+  /** Whether an error of a listener is reported to the process instead: nobody can catch it. */
+  readonly reportsErrors: boolean;
 }
 
 /** A signal that costs less than the platform's. */
@@ -88,7 +91,7 @@ function cheapSignal(): Signal {
     signal.reason = signal;
     for (const listener of listeners) listener();
   };
-  return { signal: signal as unknown as AbortSignal, abort, listeners: () => listeners.size };
+  return { signal: signal as unknown as AbortSignal, abort, listeners: () => listeners.size, reportsErrors: false };
 }
 
 /** The platform's signal. */
@@ -97,7 +100,8 @@ export function realSignal(): Signal {
   const { signal } = controller;
   const [add, remove] = [vi.spyOn(signal, "addEventListener"), vi.spyOn(signal, "removeEventListener")];
   const abort = () => controller.abort(signal);
-  return { signal, abort, listeners: () => add.mock.calls.length - remove.mock.calls.length };
+  const listeners = () => add.mock.calls.length - remove.mock.calls.length;
+  return { signal, abort, listeners, reportsErrors: true };
 }
 
 /** Somebody who waits, in the model. */
@@ -136,6 +140,8 @@ export class QueueProgram {
   #silentSince = Number.POSITIVE_INFINITY;
   #depth = 0;
   #isEnding = false;
+  /** Whether a grant may throw: somebody is there who catches it. */
+  #mayBreak = true;
   #inStep = 0;
   /** How much was done, to see that the programs do something. */
   readonly counts = { steps: 0, granted: 0, aborted: 0, timedOut: 0, rejected: 0, refused: 0, broken: 0, again: 0 };
@@ -286,7 +292,7 @@ export class QueueProgram {
     this.#parting = undefined;
     try {
       this.#callBack();
-      if (this.#random(40) === 0 && !this.#isEnding) this.#break();
+      if (this.#random(40) === 0 && !this.#isEnding && this.#mayBreak) this.#break();
       const things = this.#take(person);
       if (things === undefined) this.#callBack();
       return things;
@@ -332,7 +338,10 @@ export class QueueProgram {
     const signal = this.#signals[index] as Signal;
     this.#signals[index] = this.#newSignal();
     this.#leave((person) => (person.signal === signal ? signal.signal : undefined));
+    const couldBreak = this.#mayBreak;
+    if (signal.reportsErrors) this.#mayBreak = false;
     this.#attempt(() => signal.abort());
+    this.#mayBreak = couldBreak;
     if (signal.listeners() !== 0) fail("a signal that has aborted keeps a listener");
   }
 
