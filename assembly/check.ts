@@ -28,6 +28,7 @@ import {
   BROKEN_CLEAN,
   BROKEN_COUNT,
   BROKEN_FREE,
+  BROKEN_GRAVE,
   BROKEN_PARTIAL,
   BROKEN_PROMISE,
   BROKEN_SHEAF,
@@ -48,6 +49,7 @@ import {
   FRAME_SIZE,
   FRAMES,
   FREE,
+  GRAVES,
   HEAD_STRIDE,
   HELD,
   HOLES,
@@ -59,6 +61,7 @@ import {
   KIND_BODY,
   KIND_CLEAN,
   KIND_FRAMES,
+  KIND_GRAVE,
   KIND_HELD,
   KIND_INTERNAL,
   KIND_MASK,
@@ -71,6 +74,7 @@ import {
   LAST,
   LEAST,
   LENGTH,
+  LINK,
   MAXIMUM,
   META,
   NEWEST,
@@ -81,6 +85,7 @@ import {
   OWNER,
   PAGE_FRAMES,
   PARTIAL,
+  PARTS,
   PREV,
   RECORD_SHIFT,
   RECORDS,
@@ -102,8 +107,12 @@ import {
   TABLE_FRAMES,
   TAKEN,
   TOP,
+  TRAIT_SUPPLIED,
+  TRAITS,
   USED,
   ZERO,
+  ZONE_ALIGN,
+  ZONE_LAST,
 } from "./layout";
 import { addressOf, boundsHold, descriptorOf, frameOf, isFree, summariesHold } from "./page";
 import { recordBytes, sheaved } from "./sheaf";
@@ -194,7 +203,7 @@ function checkChain(cache: u32, slab: u32, state: u32): void {
   while (left != 0 && first != 0 && first <= fresh) {
     const object = slab + multiply(first - 1, slot);
     if (!isInside(object)) break;
-    first = load32(object, 0);
+    first = load32(object + load32(cache, LINK), 0);
     left--;
   }
   demand(left == 0 && first == 0, BROKEN_CHAIN);
@@ -216,7 +225,8 @@ function checkSlab(frame: u32, owner: u32): u32 {
       end <= frames &&
       (inUse != 0 || held) &&
       inUse <= freshOf(state) &&
-      freshOf(state) <= capacityOf(cache, state),
+      freshOf(state) <= capacityOf(cache, state) &&
+      isInZone(cache, placeOf(frame)),
     BROKEN_SLAB,
   );
   for (let at = frame + 1; at < end && at < frames; at++) {
@@ -256,7 +266,7 @@ function checkFrames(): void {
       demand(frame > begin && isBody(begin, frame), BROKEN_BITMAP);
       if (frame <= begin) frame = begin + 1;
       if (kind == KIND_RUN) runs += frame - begin;
-      if (kind == KIND_FRAMES || kind == KIND_PINNED) taken += frame - begin;
+      if (kind == KIND_FRAMES || kind == KIND_PINNED || kind == KIND_GRAVE) taken += frame - begin;
       if (kind == KIND_CLEAN) clean += frame - begin;
       if (kind == KIND_WINDOW) held += frame - begin;
       if (kind == KIND_META) meta += frame - begin;
@@ -291,6 +301,40 @@ function checkClean(): void {
     entry = load32(descriptor, NEXT);
   }
   demand(entry == 0 && left == 0 && load32(control, NEWEST) == previous, BROKEN_CLEAN);
+}
+
+/** Number of frames that begin a buried slab. */
+function graves(): u32 {
+  let number: u32 = 0;
+  for (let frame: u32 = 0; frame < frames; frame++) {
+    if (load32(descriptorOf(frame), OWNER) == KIND_GRAVE) number++;
+  }
+  return number;
+}
+
+/** Walks the list of buried slabs. S7 */
+function checkGraves(): void {
+  let left = graves();
+  let grave = load32(control, GRAVES);
+  for (; left != 0 && isInside(grave); left--) {
+    const descriptor = descriptorOf(frameOf(grave));
+    if (load32(descriptor, OWNER) != KIND_GRAVE || !isInside(load32(descriptor, PREV))) break;
+    grave = load32(descriptor, NEXT);
+  }
+  demand(left == 0 && grave == 0, BROKEN_GRAVE);
+}
+
+/** Whether the slab of `cache` that begins at `slab` lies where its parts want it; one that was adopted may lie anywhere. S7 */
+function isInZone(cache: u32, slab: u32): bool {
+  const parts = load32(cache, PARTS);
+  if (parts == 0) return true;
+  if (!isInside(parts)) return false;
+  if ((load32(parts, TRAITS) & TRAIT_SUPPLIED) != 0) return true;
+  const aligned = multiply(
+    divide(slab, load32(parts, ZONE_ALIGN) << FRAME_SHIFT),
+    load32(parts, ZONE_ALIGN) << FRAME_SHIFT,
+  );
+  return aligned == slab && slab < load32(parts, ZONE_LAST);
 }
 
 // the caches
@@ -429,6 +473,7 @@ export function checkArena(): u32 {
   checkFrames();
   checkPromises();
   checkClean();
+  checkGraves();
   checkCaches();
   return broken;
 }

@@ -37,4 +37,4 @@ export {
   ringShift,
 } from "./ring";
 export { cacheAllocFast, cacheFreeFast, setPressure } from "./sheaf";
-export { heldAlloc, heldFree, unhold } from "./slab";
+export { adopt, equip, exhume, graveOf, heldAlloc, heldFree, unhold } from "./slab";

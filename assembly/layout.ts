@@ -72,6 +72,7 @@ export const SECTIONS_MAX: u32 = 1024;
  *   904     LARGE      u32[LARGE_STEPS + 1], the same for (size + 127) / 128
  *   1168    EVICTIONS  how often the oldest clean entry had to go
  *   1172    LENT       pieces of unshared memory that I/O works on: it does not grow meanwhile, since that would move it
+ *   1176    GRAVES     dead slab that was buried last and waits for the control plane, 0 none
  */
 export const CONTROL: u32 = 1024;
 export const MAGIC: u32 = 0;
@@ -113,6 +114,7 @@ export const SMALL: u32 = 640;
 export const LARGE: u32 = 904;
 export const EVICTIONS: u32 = 1168;
 export const LENT: u32 = 1172;
+export const GRAVES: u32 = 1176;
 
 /** "RNG1": the arena's layout, first version. */
 export const MAGIC_VALUE: u32 = 0x31474e52;
@@ -196,6 +198,8 @@ export const KIND_HELD: u32 = 4;
 export const KIND_CLEAN: u32 = 20;
 export const KIND_PINNED: u32 = 48;
 export const KIND_WINDOW: u32 = 36;
+/** A dead slab that waits for the control plane: NEXT is the one buried before, PREV its cache's record. */
+export const KIND_GRAVE: u32 = 40;
 
 export const STATE_SHIFT: u32 = 10;
 export const STATE_MASK: u32 = (1 << STATE_SHIFT) - 1;
@@ -229,6 +233,8 @@ export const CAPACITY_MAX: u32 = STATE_MASK - 1;
  *   72      DIED         slabs ever given back
  *   76      SHORT_FRAMES fewest frames that hold an object
  *   80      SHORTS       short slabs among COUNT
+ *   84      LINK         offset, inside a slot, of the word by which a free object leads to the next one
+ *   88      PARTS        parts block of a derived cache, 0 for all others
  *   96      heads        at HEAD + HEAD_STRIDE * cpu
  *
  * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
@@ -264,6 +270,8 @@ export const BORN: u32 = 68;
 export const DIED: u32 = 72;
 export const SHORT_FRAMES: u32 = 76;
 export const SHORTS: u32 = 80;
+export const LINK: u32 = 84;
+export const PARTS: u32 = 88;
 export const HEAD: u32 = 96;
 export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;
@@ -284,6 +292,27 @@ export const HAND: u32 = 28;
 export const CACHE_KMALLOC: u32 = 1;
 export const CACHE_USER: u32 = 2;
 export const CACHE_INTERNAL: u32 = 3;
+
+/**
+ * Parts block of a derived cache: what a slab's birth and death see of the page allocator that the cache was made from.
+ *
+ *   offset  field       meaning
+ *   0       TRAITS      TRAIT_SUPPLIED, TRAIT_TOLD
+ *   4       ZONE_ALIGN  frames that a slab's address is a multiple of
+ *   8       ZONE_LAST   last address that a slab may reach
+ *   12      TEMPLATE    bytes of the template, SLOT of them; 0 none
+ *   16      template    what each slot of a new slab holds
+ */
+export const TRAITS: u32 = 0;
+export const ZONE_ALIGN: u32 = 4;
+export const ZONE_LAST: u32 = 8;
+export const TEMPLATE: u32 = 12;
+export const PARTS_SIZE: u32 = 16;
+
+/** The hot path makes no slabs: the control plane does, and has them adopted. */
+export const TRAIT_SUPPLIED: u32 = 1;
+/** A dead slab is buried, for the control plane to take. */
+export const TRAIT_TOLD: u32 = 2;
 
 /**
  * Sheaf: an array of objects above one word, its floor.
@@ -320,6 +349,7 @@ export const BROKEN_CACHES: u32 = 1024;
 export const BROKEN_TABLES: u32 = 2048;
 export const BROKEN_PROMISE: u32 = 4096;
 export const BROKEN_CLEAN: u32 = 8192;
+export const BROKEN_GRAVE: u32 = 16384;
 
 /** "No such frame." */
 export const NONE: u32 = 0xffffffff;

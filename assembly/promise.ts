@@ -42,7 +42,7 @@ import {
 } from "./layout";
 import { allowed, count, descriptorOf, frameOf, growToKeep, rebook, waive } from "./page";
 import { reclaim } from "./sheaf";
-import { found } from "./slab";
+import { found, obtainSlab } from "./slab";
 
 /** Keeps back `frames` more, under `counter`, if they are there or can be brought. R1 R2 */
 function keepMore(frames: u32, counter: u32): u32 {
@@ -133,7 +133,7 @@ export function carve(window: u32, frames: u32, run: u32): u32 {
  */
 export function holdSlab(cache: u32, window: u32): u32 {
   const frames = load32(cache, SHORT_FRAMES);
-  const slab = window != 0 ? cut(window, frames, SLABS) : obtain(frames, 1, SLABS);
+  const slab = window != 0 ? cut(window, frames, SLABS) : obtainSlab(cache, STATE_SHORT);
   if (slab != 0) found(cache, slab, STATE_SHORT, cache + KIND_HELD);
   return slab;
 }

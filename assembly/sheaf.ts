@@ -64,7 +64,17 @@ import {
   ZERO,
 } from "./layout";
 import { framesInUse, grow, ownerAt, owns } from "./page";
-import { cacheOf, checkObject, dropCache, initCache, putChecked, putHeld, putObjects, takeObjects } from "./slab";
+import {
+  cacheOf,
+  checkObject,
+  dropCache,
+  initCache,
+  isSupplied,
+  putChecked,
+  putHeld,
+  putObjects,
+  takeObjects,
+} from "./slab";
 
 /** Bytes that the objects of a full sheaf come to, and the fewest objects that a sheaf holds. */
 const SHEAF_GOODS: u32 = 2048;
@@ -264,7 +274,8 @@ export function allocSlow(cache: u32): u32 {
   bump(head, REFILLS);
   if (load32(cache, SHEAF) != 0 && refill(cache, head)) return pop(head);
   let object = takeOne(cache, 0);
-  if (object == 0 && provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache, 0);
+  if (object != 0 || isSupplied(cache)) return object;
+  if (provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache, 0);
   return object != 0 ? object : takeOne(cache, STATE_SHORT);
 }
 

@@ -18,6 +18,9 @@
  *   S4  every frame of a slab names the cache; every frame but the first names the slab
  *   S5  links and "first" are at most "fresh"
  *   S6  the list of caches holds every record that is not destroyed, once
+ *   S7  a cache with parts: slabs begin at multiples of ZONE_ALIGN and end at ZONE_LAST at most, unless it was adopted; the hot path
+ *       makes none if they are supplied, and buries dead ones if they are told; GRAVES leads by NEXT to every KIND_GRAVE, once
+ *   S8  a free object with LINK behind it is what its user left; a fresh one with a template is the template
  *
  * Sources: slabs from J. Bonwick, "The Slab Allocator" (1994); no metadata inside slabs and no list of full ones from
  * C. Lameter's modular slab allocator (2006); the test for multiples by the modular inverse from T. Granlund and
@@ -25,7 +28,7 @@
  */
 
 import { obtain } from "./clean";
-import { divide, load32, lock, multiply, store32, trailingZeros, unlock } from "./heap";
+import { copy, divide, load32, lock, multiply, store32, trailingZeros, unlock } from "./heap";
 import {
   BAD_CHAIN,
   BAD_DOUBLE,
@@ -43,17 +46,22 @@ import {
   DIED,
   FRAME_MASK,
   FRAME_SHIFT,
+  GRAVES,
   HAND,
   headOf,
   INVERSE,
   KIND,
   KIND_BODY,
+  KIND_FRAMES,
+  KIND_GRAVE,
   KIND_HELD,
   KIND_INTERNAL,
   KIND_MASK,
   KIND_NONE,
   KIND_SLAB,
   LAST,
+  LENGTH,
+  LINK,
   LOCK,
   MISUSE,
   MISUSES,
@@ -62,6 +70,8 @@ import {
   OLDER,
   OWNER,
   PARTIAL,
+  PARTS,
+  PARTS_SIZE,
   PREV,
   SHEAF,
   SHIFT,
@@ -76,9 +86,16 @@ import {
   STATE_MASK,
   STATE_SHIFT,
   STATE_SHORT,
+  TAKEN,
+  TEMPLATE,
+  TRAIT_SUPPLIED,
+  TRAIT_TOLD,
+  TRAITS,
   USED,
+  ZONE_ALIGN,
+  ZONE_LAST,
 } from "./layout";
-import { count, descriptorOf, frameOf, giveRun } from "./page";
+import { count, descriptorOf, frameOf, giveRun, rebook } from "./page";
 
 /** Least SLOT: a free object holds a link. */
 export const SLOT_MIN: u32 = 8;
@@ -157,14 +174,32 @@ export function ownerFor(cache: u32): u32 {
   return cache + (load32(cache, KIND) == CACHE_INTERNAL ? KIND_INTERNAL : KIND_SLAB);
 }
 
+/** Whether the control plane makes the cache's slabs. */
+export function isSupplied(cache: u32): bool {
+  const parts = load32(cache, PARTS);
+  return parts != 0 && (load32(parts, TRAITS) & TRAIT_SUPPLIED) != 0;
+}
+
 /**
- * Makes a slab; it is on no list.
+ * Takes the frames of a slab where the cache wants them.
  *
  * @param short STATE_SHORT for one of the fewest frames, else 0
- * @returns its address, or 0 when the page layer has no run. S3 S4
+ * @returns their address, or 0 when the page layer has no such run. S7
  */
+export function obtainSlab(cache: u32, short: u32): u32 {
+  const frames = slabFrames(cache, short);
+  const parts = load32(cache, PARTS);
+  if (parts == 0) return obtain(frames, 1, SLABS);
+  if (isSupplied(cache)) return 0;
+  const slab = obtain(frames, load32(parts, ZONE_ALIGN), SLABS);
+  if (slab == 0 || (slab + ((frames << FRAME_SHIFT) - 1)) >>> 0 <= load32(parts, ZONE_LAST)) return slab;
+  giveRun(slab, frames, SLABS); // it was the lowest that there is
+  return 0;
+}
+
+/** Makes a slab; it is on no list. @param short as for `obtainSlab`. @returns its address, or 0. S3 S4 */
 function birth(cache: u32, short: u32): u32 {
-  const slab = obtain(slabFrames(cache, short), 1, SLABS);
+  const slab = obtainSlab(cache, short);
   if (slab != 0) found(cache, slab, short, ownerFor(cache));
   return slab;
 }
@@ -176,6 +211,18 @@ export function found(cache: u32, slab: u32, short: u32, owner: u32): void {
   addTo(cache, 1, COUNT);
   addTo(cache, 1, BORN);
   if (short != 0) addTo(cache, 1, SHORTS);
+  const parts = load32(cache, PARTS);
+  if (parts != 0 && load32(parts, TEMPLATE) != 0) stamp(slab, capacityOf(cache, short), parts);
+}
+
+/** Copies the template into each of a new slab's slots: into the first, then all that there are behind them, and so on. S8 */
+function stamp(slab: u32, capacity: u32, parts: u32): void {
+  const slot = load32(parts, TEMPLATE);
+  const bytes = multiply(capacity, slot);
+  copy(slab, parts + PARTS_SIZE, slot);
+  for (let done = slot; done < bytes; done += done) {
+    copy(slab + done, slab, bytes - done < done ? bytes - done : done);
+  }
 }
 
 /** Writes into the descriptors of a slab's frames whose they are. S4 */
@@ -198,12 +245,26 @@ export function cacheOf(owner: u32): u32 {
 function death(cache: u32, slab: u32, descriptor: u32): void {
   const state = load32(descriptor, STATE);
   const frames = slabFrames(cache, state);
+  const parts = load32(cache, PARTS);
   if ((state & STATE_SHORT) != 0) addTo(cache, 0 - 1, SHORTS);
   store32(descriptor, KIND_NONE, OWNER);
   for (let i: u32 = 1; i < frames; i++) store32(descriptorOf(frameOf(slab) + i), KIND_NONE, OWNER);
-  giveRun(slab, frames, SLABS);
+  if (parts != 0 && (load32(parts, TRAITS) & TRAIT_TOLD) != 0) bury(cache, slab, descriptor, frames);
+  else giveRun(slab, frames, SLABS);
   addTo(cache, 0 - 1, COUNT);
   addTo(cache, 1, DIED);
+}
+
+/** Puts the frames of a dead slab aside for the control plane, as a taken run. S7 */
+function bury(cache: u32, slab: u32, descriptor: u32, frames: u32): void {
+  rebook(frames, SLABS, TAKEN);
+  store32(descriptor, KIND_GRAVE, OWNER);
+  store32(descriptor, frames, LENGTH);
+  store32(descriptor, cache, PREV);
+  lock(control, CACHE_LOCK);
+  store32(descriptor, load32(control, GRAVES), NEXT);
+  store32(control, slab, GRAVES);
+  unlock(control, CACHE_LOCK);
 }
 
 /** Writes the addresses of `wanted` objects that were never handed out to `into`, the highest first. */
@@ -221,7 +282,7 @@ function takeFresh(slab: u32, slot: u32, fresh: u32, into: u32, wanted: u32): vo
  *
  * @returns how many were taken
  */
-function takeListed(slab: u32, slot: u32, descriptor: u32, into: u32, wanted: u32): u32 {
+function takeListed(slab: u32, slot: u32, linkAt: u32, descriptor: u32, into: u32, wanted: u32): u32 {
   const state = load32(descriptor, STATE);
   const fresh = freshOf(state);
   let first = firstOf(state);
@@ -230,7 +291,7 @@ function takeListed(slab: u32, slot: u32, descriptor: u32, into: u32, wanted: u3
   for (; taken < wanted && first != 0 && first <= fresh; taken++) {
     const object = slab + multiply(first - 1, slot);
     store32(into + (taken << 2), object, 0);
-    first = load32(object, 0);
+    first = load32(object + linkAt, 0);
   }
   if (taken < wanted || first > fresh) {
     noteMisuse(BAD_CHAIN, slab);
@@ -249,7 +310,8 @@ function takeFrom(cache: u32, slab: u32, descriptor: u32, into: u32, wanted: u32
   const unused = capacityOf(cache, before) - freshOf(before);
   const fresh = wanted > listed ? (wanted - listed < unused ? wanted - listed : unused) : 0;
   takeFresh(slab, slot, freshOf(before), into, fresh);
-  const taken = takeListed(slab, slot, descriptor, into + (fresh << 2), wanted < listed ? wanted : listed);
+  const linkAt = load32(cache, LINK);
+  const taken = takeListed(slab, slot, linkAt, descriptor, into + (fresh << 2), wanted < listed ? wanted : listed);
   store32(descriptor, load32(descriptor, STATE) + pack(0, 0, fresh, fresh), STATE);
   addTo(cache, inUseOf(load32(descriptor, STATE)) - inUseOf(before), USED);
   return fresh + taken;
@@ -299,7 +361,7 @@ function isListed(cache: u32, slab: u32, state: u32, index: u32): bool {
   let first = firstOf(state);
   for (let steps = fresh - inUseOf(state); steps != 0 && first != 0 && first <= fresh; steps--) {
     if (first == index + 1) return true;
-    first = load32(slab + multiply(first - 1, slot), 0);
+    first = load32(slab + multiply(first - 1, slot) + load32(cache, LINK), 0);
   }
   return false;
 }
@@ -336,6 +398,7 @@ export function putObjects(cache: u32, from: u32, length: u32): void {
   const shift = load32(cache, SHIFT);
   const inverse = load32(cache, INVERSE);
   const owner = ownerFor(cache);
+  const linkAt = load32(cache, LINK);
   let put: u32 = 0;
   for (const end = from + (length << 2); from != end; from += 4) {
     const object = load32(from, 0);
@@ -367,7 +430,7 @@ export function putObjects(cache: u32, from: u32, length: u32): void {
       death(cache, slab, descriptor);
       continue;
     }
-    store32(object, firstOf(state), 0);
+    store32(object + linkAt, firstOf(state), 0);
     store32(descriptor, pack(state & STATE_SHORT, index + 1, inUseOf(state) - 1, freshOf(state)), STATE);
     if (inUseOf(state) == capacityOf(cache, state)) link(cache, slab, descriptor);
   }
@@ -411,7 +474,7 @@ export function putHeld(cache: u32, object: u32): u32 {
   const slab = slabOf(descriptorAt(object), object) >>> 0;
   const descriptor = descriptorAt(slab);
   const state = load32(descriptor, STATE);
-  store32(object, firstOf(state), 0);
+  store32(object + load32(cache, LINK), firstOf(state), 0);
   const first = indexOf(cache, object - slab) + 1;
   store32(descriptor, pack(state & STATE_SHORT, first, inUseOf(state) - 1, freshOf(state)), STATE);
   addTo(cache, 0 - 1, USED);
@@ -429,6 +492,56 @@ export function unhold(slab: u32): void {
   if (inUseOf(state) == 0) death(cache, slab, descriptor);
   else if (inUseOf(state) != capacityOf(cache, state)) link(cache, slab, descriptor);
   unlock(cache, LOCK);
+}
+
+// derived caches
+
+/**
+ * Makes a derived cache of one that has no slab yet and whose slots have room for a link behind `size` bytes.
+ *
+ * @param size  bytes of an object as the user asked for
+ * @param link  offset of the link word in a slot
+ * @param parts the parts block, 0 none; it stays until the cache is destroyed
+ */
+export function equip(cache: u32, size: u32, link: u32, parts: u32): void {
+  store32(cache, size, SIZE);
+  store32(cache, link, LINK);
+  store32(cache, parts, PARTS);
+}
+
+/**
+ * Makes a slab of a run of SLAB_FRAMES frames that was taken as frames, and takes its first object.
+ *
+ * @returns the object's address, or 0 when no such run begins at `run`: then nothing has changed. S2 S3 S4
+ */
+export function adopt(cache: u32, run: u32): u32 {
+  const descriptor = descriptorAt(run);
+  const frames = load32(cache, SLAB_FRAMES);
+  if (load32(descriptor, OWNER) != KIND_FRAMES || load32(descriptor, LENGTH) != frames) return 0;
+  rebook(frames, TAKEN, SLABS);
+  found(cache, run, 0, cache + KIND_HELD);
+  const object = heldAlloc(run);
+  unhold(run);
+  return object;
+}
+
+/** Record of the cache whose dead slab `exhume` answers next, 0: there is none. */
+export function graveOf(): u32 {
+  const grave = load32(control, GRAVES);
+  return grave == 0 ? 0 : load32(descriptorAt(grave), PREV);
+}
+
+/** Takes the slab that was buried last out of the graves. @returns its address, a run that was taken as frames; 0: there is none. S7 */
+export function exhume(): u32 {
+  lock(control, CACHE_LOCK);
+  const grave = load32(control, GRAVES);
+  if (grave != 0) {
+    const descriptor = descriptorAt(grave);
+    store32(control, load32(descriptor, NEXT), GRAVES);
+    store32(descriptor, KIND_FRAMES, OWNER);
+  }
+  unlock(control, CACHE_LOCK);
+  return grave;
 }
 
 // caches
