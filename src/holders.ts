@@ -1,7 +1,7 @@
 /**
  * Holders: where and when which element of a pool was taken, and for what, as far as that is to be known.
  *
- *   uses     errors, host (clock)
+ *   uses     call-site, errors, host (clock)
  *   used by  mempool
  *
  * Every n-th element is tracked, as the pool's `track` says. Nothing runs by itself: elements that are out for too long are found
@@ -11,6 +11,7 @@
  *   O1  #tracked is the holders that are entered, oldest first; #holders leads from an element to them, the latest first
  *   O2  a call site is reported as a leak once
  */
+import { callSite } from "./call-site.js";
 import { RingfenceError, show } from "./errors.js";
 import { now } from "./host.js";
 
@@ -50,46 +51,6 @@ export interface Holder {
   since: number;
   /** Another holder of an equal element. */
   next: Holder | undefined;
-}
-
-/** Where a call came from: the first frame of the stack outside of this library. */
-interface CallSite {
-  readonly site: string;
-  readonly stack: string;
-}
-
-const UNKNOWN: CallSite = { site: "", stack: "" };
-/** File and line at the end of a frame, as V8, SpiderMonkey and JavaScriptCore spell it; the column is left out. */
-const PLACE = /([^/\\()@\s]+:\d+):\d+\)?$/;
-
-/** Where the call of `below` came from, the innermost frame first. */
-function stackOf(below: (...args: never[]) => unknown): string[] {
-  const capture = (Error as { captureStackTrace?: (target: object, below: unknown) => void }).captureStackTrace;
-  const holder: { stack?: string } = {};
-  capture?.(holder, below);
-  const frames = framesOf(holder.stack);
-  return frames.length > 0 ? frames : withoutOwn(framesOf(new Error().stack)); // JavaScriptCore makes tail calls: `below` is gone
-}
-
-/** V8 and Bun put a heading above the frames, SpiderMonkey and JavaScriptCore do not. */
-function framesOf(stack = ""): string[] {
-  const lines = stack.split("\n").filter((line) => line !== "");
-  return PLACE.test(lines[0] ?? "") ? lines : lines.slice(1);
-}
-
-/** Leaves out the frames at the beginning that lie beside this file. */
-function withoutOwn(frames: string[]): string[] {
-  const folder = /[(@](.*[/\\])/.exec(frames[0] ?? "")?.[1];
-  const first = frames.findIndex((frame) => folder !== undefined && !frame.includes(folder));
-  return first < 0 ? [] : frames.slice(first);
-}
-
-/** @param below the public method that was called: its caller is what is meant */
-function callSite(below: (...args: never[]) => unknown): CallSite {
-  const frames = stackOf(below);
-  const first = frames[0]?.trim();
-  if (first === undefined) return UNKNOWN;
-  return { site: PLACE.exec(first)?.[1] ?? first, stack: frames.join("\n") };
 }
 
 function parseSample(value: unknown): number {
