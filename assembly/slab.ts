@@ -121,7 +121,7 @@ export function freshOf(state: u32): u32 {
   return state & STATE_MASK;
 }
 
-function pack(short: u32, first: u32, inUse: u32, fresh: u32): u32 {
+export function pack(short: u32, first: u32, inUse: u32, fresh: u32): u32 {
   return short | (first << (2 * STATE_SHIFT)) | (inUse << STATE_SHIFT) | fresh;
 }
 
@@ -156,7 +156,7 @@ function link(cache: u32, slab: u32, descriptor: u32): void {
 }
 
 /** Takes a slab out of the partial list. S2 */
-function unlink(cache: u32, descriptor: u32): void {
+export function unlink(cache: u32, descriptor: u32): void {
   const next = load32(descriptor, NEXT);
   const prev = load32(descriptor, PREV);
   if (prev == 0) store32(cache, next, PARTIAL);
@@ -226,7 +226,7 @@ function stamp(slab: u32, capacity: u32, parts: u32): void {
 }
 
 /** Writes into the descriptors of a slab's frames whose they are. S4 */
-function own(slab: u32, frames: u32, owner: u32): void {
+export function own(slab: u32, frames: u32, owner: u32): void {
   const frame = frameOf(slab);
   store32(descriptorOf(frame), owner, OWNER);
   for (let i: u32 = 1; i < frames; i++) {

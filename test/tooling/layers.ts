@@ -9,6 +9,7 @@ export const HOT_LAYERS: readonly string[] = [
   "sheaf",
   "kmalloc",
   "promise",
+  "compact",
   "check",
   "index",
   "hot",
