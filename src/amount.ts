@@ -5,7 +5,7 @@
  *   used by  admission, reservation
  */
 import { checkCount, checkSize } from "./arguments.js";
-import { Cache } from "./cache.js";
+import { Cache, checkPromisable } from "./cache.js";
 import { RingfenceError, show } from "./errors.js";
 import { countedBytes } from "./estimate.js";
 import { HOST, type RamHost } from "./ram-host.js";
@@ -61,6 +61,7 @@ function sums<Key>(name: string, list: unknown, check: (key: unknown) => Key): M
 function checkCache(value: unknown, host: RamHost): Cache {
   if (!(value instanceof Cache) || value[HOST] !== host) throw invalid("objects", value, "of caches of this ram");
   value.free(0); // throws if it was destroyed
+  checkPromisable(value);
   return value;
 }
 

@@ -16,6 +16,7 @@ import {
   DRAINS,
   HEAD,
   HEAD_STRIDE,
+  PARTS,
   REFILLS,
   SHEAF,
   SHORT_FRAMES,
@@ -23,7 +24,11 @@ import {
   SIZE,
   SLAB_FRAMES,
   SLOT,
+  TRAIT_SUPPLIED,
+  TRAITS,
   USED,
+  ZONE_ALIGN,
+  ZONE_LAST,
 } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { NO_ADDRESS } from "./misuse.js";
@@ -81,6 +86,16 @@ export function readStats(host: RamHost, record: number, name: string): CacheSta
   };
 }
 
+/** Who makes the slabs of a derived cache, or takes dead ones. Neither may throw. @internal */
+export interface SlabSource {
+  /** Makes a slab, has it adopted, and answers its first object; 0 without memory. Called where TRAIT_SUPPLIED is set. */
+  supply(gfp: number): number;
+  /** Takes the frames of a dead slab, as a run that was taken as frames. Called where TRAIT_TOLD is set. */
+  bury(run: number): void;
+  /** The cache was destroyed: its last slab was buried before. */
+  destroyed(): void;
+}
+
 type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
 
 /** Where a destroyed cache gets its fast halves. */
@@ -91,8 +106,10 @@ export const QUICK_ALLOC: unique symbol = Symbol("ringfence.quickAlloc");
 /** @internal */
 export const QUICK_FREE: unique symbol = Symbol("ringfence.quickFree");
 
-/** Name of the property under which a cache shows the address of its record. @internal */
+/** Names of the properties under which a cache shows the address of its record, and its source. @internal */
 export const RECORD: unique symbol = Symbol("ringfence.record");
+/** @internal */
+export const SOURCE: unique symbol = Symbol("ringfence.source");
 
 /** A cache of objects of one size. Made by {@link Ram.createCache}. */
 export class Cache {
@@ -103,14 +120,16 @@ export class Cache {
   readonly slotSize: number;
   readonly #host: RamHost;
   readonly #record: number;
+  readonly #source: SlabSource | undefined;
   /** Where the fast halves come from: the engine, or, once the cache is destroyed, halves that never succeed. */
   #fast: { readonly hot: FastHalves };
   readonly #takeOne = (): number => this.alloc();
   readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
-  constructor(host: RamHost, record: number, name: string) {
+  constructor(host: RamHost, record: number, name: string, source?: SlabSource) {
     this.#host = host;
+    this.#source = source;
     this.#fast = host.engine;
     this.#record = record;
     this.name = name;
@@ -138,19 +157,26 @@ export class Cache {
 
   #allocSlow(gfp: number): number {
     this.#enter();
-    const address = this.#host.engine.core.cacheAlloc(this.#record) >>> 0 || this.#whenShort(gfp);
+    const { probes } = this.#host;
+    if (probes.any && probes.fails("cache", this.size, gfp, this.name)) return 0;
+    const address = this.#take(gfp) || this.#whenShort(gfp);
+    if (address !== 0 && probes.any) probes.took(address, this.size, 1, "cache", this.name, (gfp & Gfp.Zero) !== 0);
     this.#host.leave();
     return address;
   }
 
+  /** Takes an object of the slabs that there are, or of a new one. @returns its address, or 0 */
+  #take(gfp: number): number {
+    return this.#host.engine.core.cacheAlloc(this.#record) >>> 0 || (this.#source?.supply(gfp) ?? 0);
+  }
+
   #whenShort(gfp: number): number {
-    const { engine, word } = this.#host;
     const attempt = (): number => {
       this.#enter(); // a shrinker may have destroyed this very cache
-      return engine.core.cacheAlloc(this.#record) >>> 0;
+      return this.#take(gfp);
     };
     const urgent = (): number => this.#host.urgentObject(this.#record);
-    return this.#host.whenShort(gfp, word(this.#record, SHORT_FRAMES), attempt, urgent);
+    return this.#host.whenShort(gfp, this.#host.word(this.#record, SHORT_FRAMES), attempt, urgent);
   }
 
   /** Takes an object of the main sheaf. @returns its address, or 0: ask `alloc`. @internal */
@@ -166,6 +192,11 @@ export class Cache {
   /** @internal */
   get [HOST](): RamHost {
     return this.#host;
+  }
+
+  /** @internal */
+  get [SOURCE](): SlabSource | undefined {
+    return this.#source;
   }
 
   /** Address of the cache's record; 0 once it is destroyed. @internal */
@@ -189,6 +220,7 @@ export class Cache {
     if (address === 0) return true;
     const status = isWord(address) ? this.#host.engine.core.cacheFree(this.#record, address) : NO_ADDRESS;
     if (status !== 0) this.#host.blame(status, "free", address, this.name);
+    else if (this.#host.probes.any) this.#host.probes.gave(address, "cache");
     this.#host.leave();
     return status === 0;
   }
@@ -226,9 +258,10 @@ export class Cache {
     this.#enter();
     this.#host.releaseCache(this.#record);
     const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
+    if (live === 0) this.#fast = NOTHING;
+    this.#host.collect();
     this.#host.leave();
     if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name));
-    this.#fast = NOTHING;
     this.#host.forget(this);
   }
 
@@ -248,6 +281,22 @@ export class Cache {
       throw new RingfenceError("ERR_RINGFENCE_CACHE_DESTROYED", `cache "${this.name}" was destroyed`);
     }
   }
+}
+
+/**
+ * Objects can be promised where a slab can be made of whatever frames were kept back.
+ *
+ * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT for a cache whose slabs come from elsewhere, or lie in a zone
+ * @internal
+ */
+export function checkPromisable(cache: Cache): void {
+  const host = cache[HOST];
+  const parts = host.word(cache[RECORD], PARTS);
+  if (parts === 0) return;
+  const isZoned = host.word(parts, ZONE_ALIGN) !== 1 || host.word(parts, ZONE_LAST) !== 0xffffffff;
+  if (!isZoned && (host.word(parts, TRAITS) & TRAIT_SUPPLIED) === 0) return;
+  const text = `objects of cache "${cache.name}" can not be promised: its slabs are made elsewhere, or in a zone`;
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
 }
 
 /** A cache was to be destroyed while objects of it live. `report` says which cache and how many. */

@@ -4,7 +4,10 @@
  *   uses     types only
  *   used by  ram (which is one), cache, supply, mempool, reservation, reserves, clean-cache
  */
+import type { Cache, SlabSource } from "./cache.js";
+import type { CacheOptions, CacheParts } from "./caches.js";
 import type { Engine } from "./engine/engine.js";
+import type { Probe, Probes } from "./probes.js";
 import type { Shrinker } from "./shrinkers.js";
 
 /** Name of the property under which a ram shows its inside to the other parts of this library. @internal */
@@ -41,7 +44,15 @@ export interface RamHost {
   urgentObject(record: number): number;
   /** Before a cache is destroyed, and after. */
   releaseCache(record: number): void;
-  forget(cache: object): void;
+  forget(cache: Cache): void;
+  /** Makes a cache; see `Caches.make`. */
+  makeCache(name: string, options: CacheOptions, parts?: CacheParts, source?: SlabSource): Cache;
+  /** Hands dead slabs that wait to those who want to be told of them. @returns how many */
+  collect(): number;
+  /** Those who look at each allocation. */
+  readonly probes: Probes;
+  /** Has `probe` look at each allocation. @returns a function that takes it off again */
+  addProbe(probe: Probe): () => void;
   /** Number of cpus that have a head in every record. */
   cpus(): number;
   /** Whether the caller may use the strict reserve. */

@@ -14,12 +14,13 @@ import { type ReservationOptions, Reservations } from "./admission.js";
 import type { ReservationAmount } from "./amount.js";
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
-import { Cache, readStats } from "./cache.js";
+import { type Cache, readStats } from "./cache.js";
+import { type CacheOptions, Caches } from "./caches.js";
 import { CleanCache, type CleanCacheFailure, type CleanCacheOptions } from "./clean-cache.js";
 import { CleanFrames } from "./clean-frames.js";
 import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
-import { RingfenceError, show } from "./errors.js";
+import { RingfenceError } from "./errors.js";
 import { Events } from "./events.js";
 import {
   CACHE_INTERNAL,
@@ -35,6 +36,7 @@ import {
   FRAME_SIZE,
   FRAMES,
   FREE,
+  GRAVES,
   GROWTHS,
   HELD,
   HOLES,
@@ -43,6 +45,7 @@ import {
   KIND_BODY,
   KIND_CLEAN,
   KIND_FRAMES,
+  KIND_GRAVE,
   KIND_MASK,
   KIND_META,
   KIND_PINNED,
@@ -57,7 +60,6 @@ import {
   OLDER,
   RESERVED,
   RUNS,
-  SIZE,
   SLABS,
   STRICT,
   TAKEN,
@@ -66,6 +68,7 @@ import { checkGfp, Gfp } from "./gfp.js";
 import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
+import { type Allocation, Probes } from "./probes.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
 import type { Reservation } from "./reservation.js";
@@ -81,8 +84,6 @@ export const ZERO_SIZE_PTR = 16;
 const ALIGNMENT_MAX = 65536;
 /** Largest alignment of takeFrames, in bytes. */
 const FRAME_ALIGNMENT_MAX = 2 ** 30;
-/** Largest object of a cache, in bytes. */
-const OBJECT_MAX = 2 ** 22;
 /** How many reports a ram writes to the console when nobody listens. */
 const REPORTS_MAX = 10;
 /** Largest class of kmalloc, in bytes. */
@@ -129,6 +130,7 @@ const RUN_USES = {
   [KIND_CLEAN]: "clean",
   [KIND_PINNED]: "pinned",
   [KIND_WINDOW]: "window",
+  [KIND_GRAVE]: "grave",
 } as const;
 
 function tooSmall(plan: Plan): RingfenceError {
@@ -147,7 +149,8 @@ export class Ram extends Contents {
   readonly #supply: Supply;
   readonly #events = new Events<RamEvents>();
   readonly #endings = new Set<() => void>();
-  readonly #caches = new Map<number, Cache>();
+  readonly #caches: Caches;
+  readonly #probes: Probes;
   #reserves: Reserves | undefined;
   #cleanFrames: CleanFrames | undefined;
   #reservations: Reservations | undefined;
@@ -174,7 +177,11 @@ export class Ram extends Contents {
     const flags = plan.checks ? FLAG_CHECKS : 0;
     if (!engine.core.arenaInit(plan.frames, plan.maximum, flags, 1, plan.adopted ? 0 : 1)) throw tooSmall(plan);
     engine.bind(plan.base);
+    this.#probes = new Probes((on) => {
+      engine.isCold = on;
+    });
     this.#host = this.#makeHost();
+    this.#caches = new Caches(this.#host);
     this.#supply = new Supply(this.#host, plan.marks, (name, event) => void this.#events.emit(name, event as never));
   }
 
@@ -232,9 +239,28 @@ export class Ram extends Contents {
 
   #kmallocSlow(size: number, gfp: number): number {
     this[ENTER]();
+    if (this.#fails("kmalloc", size, gfp)) return 0;
     const address = this.#engine.core.malloc(size) >>> 0 || this.#kmallocShort(gfp, 1, size);
+    return this.#took(address, size, 1, "kmalloc");
+  }
+
+  /** Whether a probe makes an allocation fail. */
+  #fails(what: Allocation, size: number, gfp: number): boolean {
+    return this.#probes.any && this.#probes.fails(what, size, gfp);
+  }
+
+  /** The end of every slow allocation. @returns `address` */
+  #took(address: number, size: number, align: number, what: Allocation, isZeroed = false): number {
+    if (address !== 0 && this.#probes.any) this.#probes.took(address, size, align, what, undefined, isZeroed);
     this.#leave();
     return address;
+  }
+
+  /** The end of every slow free. @returns whether it was done */
+  #gave(address: number, status: number, what: Allocation): boolean {
+    if (status === 0 && this.#probes.any) this.#probes.gave(address, what);
+    this.#leave();
+    return status === 0;
   }
 
   /** Tries on where the hot path got nothing. */
@@ -261,9 +287,9 @@ export class Ram extends Contents {
     checkGfp(gfp);
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
     this[ENTER]();
+    if (this.#fails("kmalloc", size, gfp)) return 0;
     const address = this.#engine.core.kzalloc(size) >>> 0 || this.#kzallocShort(gfp, size);
-    this.#leave();
-    return address;
+    return this.#took(address, size, 1, "kmalloc", true);
   }
 
   #kzallocShort(gfp: number, size: number): number {
@@ -300,9 +326,9 @@ export class Ram extends Contents {
 
   #kmallocAlignedSlow(size: number, align: number, gfp: number): number {
     this[ENTER]();
+    if (this.#fails("kmalloc", size, gfp)) return 0;
     const address = this.#engine.core.alignedAlloc(align, size) >>> 0 || this.#kmallocShort(gfp, align, size);
-    this.#leave();
-    return address;
+    return this.#took(address, size, align, "kmalloc");
   }
 
   /**
@@ -318,7 +344,9 @@ export class Ram extends Contents {
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
     if (this.#engine.hot.staysFast(address, wanted)) return address;
+    if (this.#fails("kmalloc", wanted, Gfp.Kernel)) return 0;
     const moved = this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted);
+    if (moved !== 0 && this.#probes.any) this.#probes.resized(address, moved, wanted);
     this.#leave();
     return moved;
   }
@@ -368,8 +396,7 @@ export class Ram extends Contents {
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
     const status = isWord(address) ? this.#engine.core.freeRest(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "kfree", address);
-    this.#leave();
-    return status === 0;
+    return this.#gave(address, status, "kmalloc");
   }
 
   /** Bytes usable at `address`, at least those asked for; 0 for 0, ZERO_SIZE_PTR, and where nothing begins. */
@@ -409,11 +436,12 @@ export class Ram extends Contents {
     const gfp = checkGfp(options?.gfp ?? Gfp.Kernel);
     this[ENTER]();
     if (Math.max(frames, framesOf(align)) > this.#read(MAXIMUM)) return 0;
+    if (this.#fails("frames", bytesOf(frames), gfp)) return 0;
     const step = Math.max(align >>> FRAME_SHIFT, 1);
     const address = this.#engine.core.takeFrames(frames, step) >>> 0 || this.#framesShort(gfp, frames, step);
-    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#zero(address, bytesOf(frames));
-    this.#leave();
-    return address;
+    const isZeroed = (gfp & Gfp.Zero) !== 0;
+    if (address !== 0 && isZeroed) this.#zero(address, bytesOf(frames));
+    return this.#took(address, bytesOf(frames), align, "frames", isZeroed);
   }
 
   #framesShort(gfp: number, frames: number, step: number): number {
@@ -426,8 +454,7 @@ export class Ram extends Contents {
     if (address === 0) return true;
     const status = isWord(address) ? this.#engine.core.giveFrames(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "giveFrames", address);
-    this.#leave();
-    return status === 0;
+    return this.#gave(address, status, "frames");
   }
 
   /** Takes single frames, as many as `into` has places or there are. @returns how many */
@@ -456,7 +483,7 @@ export class Ram extends Contents {
 
   #slabInfoOf(owner: number, start: number): Pick<FrameInfo, "use" | "cache" | "length"> {
     const record = (owner & ~KIND_MASK) >>> 0;
-    const named = { use: "slab", cache: this.#nameOf(record) } as const;
+    const named = { use: "slab", cache: this.#caches.nameOf(record) } as const;
     return (owner & KIND_BODY) !== 0 ? named : { ...named, length: this.#engine.core.slabLength(start) >>> 0 };
   }
 
@@ -465,36 +492,17 @@ export class Ram extends Contents {
   /**
    * Makes a cache of objects of one size.
    *
-   * @param name          shown in reports
-   * @param options.size  bytes, from 1 to 4 MiB
-   * @param options.align bytes, a power of two up to 4096; default 8
+   * @param name shown in reports
    * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT,
    *   ERR_RINGFENCE_OUT_OF_MEMORY
    */
-  createCache(name: string, options: { size: number; align?: number | undefined }): Cache {
-    if (typeof name !== "string" || name === "") {
-      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `name must be a text, not ${show(name)}`);
-    }
-    if (typeof options !== "object" || options === null) {
-      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `options must be an object, not ${show(options)}`);
-    }
-    const size = checkSize("size", options.size);
-    if (size < 1 || size > OBJECT_MAX) {
-      throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
-    }
-    const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
-    this[ENTER]();
-    const record = this.#engine.core.cacheCreate(size, align) >>> 0;
-    this.#leave();
-    if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
-    const cache = new Cache(this.#host, record, name);
-    this.#caches.set(record, cache);
-    return cache;
+  createCache(name: string, options: CacheOptions): Cache {
+    return this.#caches.make(name, options);
   }
 
   /** The user's caches, oldest first. */
   caches(): IterableIterator<Cache> {
-    return this.#caches.values();
+    return this.#caches.all();
   }
 
   /**
@@ -551,7 +559,7 @@ export class Ram extends Contents {
     return this.#records().map((record) => {
       const kind = this.#word(record, KIND);
       const name = kind === CACHE_KMALLOC ? "kmalloc" : kind === CACHE_INTERNAL ? "internal" : "user";
-      return { kind: name, ...readStats(this.#host, record, this.#nameOf(record)) };
+      return { kind: name, ...readStats(this.#host, record, this.#caches.nameOf(record)) };
     });
   }
 
@@ -559,13 +567,6 @@ export class Ram extends Contents {
     const records: number[] = [];
     for (let record = this.#read(CACHES); record !== 0; record = this.#word(record, OLDER)) records.push(record);
     return records.reverse();
-  }
-
-  #nameOf(record: number): string {
-    const cache = this.#caches.get(record);
-    if (cache) return cache.name;
-    const internal = this.#word(record, KIND) === CACHE_INTERNAL;
-    return `${internal ? "ringfence" : "kmalloc"}-${this.#word(record, SIZE)}`;
   }
 
   /** Walks the whole arena and checks every invariant of its layout. Meant for tests: it takes time in proportion to the arena. */
@@ -722,7 +723,7 @@ export class Ram extends Contents {
     if (this.#engine.isStale()) this.#engine.refresh();
   }
 
-  /** After a slow call. Mostly nothing is to be told, and that is one look at five words. */
+  /** After a slow call. Mostly nothing is to be told, and that is one look at six words. */
   #leave(): void {
     if (this.#engine.isStale()) this.#engine.refresh();
     const { words } = this.#engine;
@@ -732,10 +733,11 @@ export class Ram extends Contents {
       (words[at + (CLEAN >>> 2)] as number) -
       (words[at + (KEEP >>> 2)] as number);
     const seen = words[at + (GROWTHS >>> 2)] === this.#seenGrowths && words[at + (MISUSES >>> 2)] === this.#seenMisuses;
-    if (!seen || !this.#supply.isQuiet(spare)) this.#leaveSlow();
+    if (!seen || words[at + (GRAVES >>> 2)] !== 0 || !this.#supply.isQuiet(spare)) this.#leaveSlow();
   }
 
   #leaveSlow(): void {
+    this.#caches.collect();
     if (this.#read(GROWTHS) !== this.#seenGrowths) {
       this.#seenGrowths = this.#read(GROWTHS);
       this.#events.emit("grow", { size: bytesOf(this.#read(FRAMES)) });
@@ -790,9 +792,11 @@ export class Ram extends Contents {
         return () => this.#endings.delete(fn);
       },
       cpus: () => this.#read(CPUS),
-      forget: (cache) => {
-        for (const [record, known] of this.#caches) if (known === cache) this.#caches.delete(record);
-      },
+      forget: (cache) => this.#caches.forget(cache),
+      makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
+      collect: () => this.#caches.collect(true),
+      probes: this.#probes,
+      addProbe: (probe) => this.#probes.add(probe),
     };
   }
 

@@ -73,8 +73,8 @@ export interface FrameInfo {
   readonly frame: number;
   /** Address of the frame. */
   readonly address: number;
-  /** "inside": a further frame of a run or of tables that begins below. */
-  readonly use: "free" | "slab" | "kmalloc" | "frames" | "clean" | "pinned" | "window" | "tables" | "inside";
+  /** "inside": a further frame of a run or of tables that begins below. "grave": a dead slab that somebody is to be told of. */
+  readonly use: "free" | "slab" | "kmalloc" | "frames" | "clean" | "pinned" | "window" | "grave" | "tables" | "inside";
   /** Name of the cache, for a slab. */
   readonly cache?: string;
   /** Length in frames of the run or slab, where it begins. */

@@ -22,7 +22,7 @@
  * Source: P. Zijlstra's reserves (2006 to 2009). First come first served, and what is drawn being bounded per reserve, are ours.
  */
 import { checkCount, checkSize } from "./arguments.js";
-import { Cache, RECORD } from "./cache.js";
+import { Cache, checkPromisable, RECORD } from "./cache.js";
 import { type ErrorCode, RingfenceError, show } from "./errors.js";
 
 import { framesForBytes, framesForObjects, SLAB_SIZE_MAX, sizeClasses } from "./estimate.js";
@@ -381,6 +381,7 @@ export class Reserve {
       );
     }
     cache.free(0); // throws if it was destroyed
+    checkPromisable(cache);
     if (cache.slotSize > SLAB_SIZE_MAX) throw tooLong(`objects of cache "${cache.name}" have ${cache.slotSize} bytes`);
     const pages = framesForObjects(this.#host, cache[RECORD], amount);
     return { unit: "objects", cache, amount, budget: pages, pages };

@@ -142,7 +142,7 @@ export class Supply {
   whenShort(gfp: number, frames: number, attempt: () => number, urgent?: () => number): number {
     const privileged = (): number => this.#tryHigh(gfp, attempt) || this.#tryEntitled(gfp, attempt, urgent);
     const again = (): number => attempt() || privileged();
-    const address = privileged() || this.#tryReclaim(gfp, frames, again);
+    const address = (this.#host.collect() !== 0 ? again() : privileged()) || this.#tryReclaim(gfp, frames, again);
     if (address === 0 && (gfp & Gfp.NoWarn) === 0) this.#fail(gfp);
     return address;
   }

@@ -12,6 +12,7 @@
  * Invariants
  *   E1  the JavaScript form holds the views and the base of the active engine
  *   E2  whoever calls it gets it from `hot` or `core` of his own engine, for each call anew
+ *   E3  a cold engine is never the ready one, and its `hot` has fast halves that do nothing
  */
 import { type CorePath, createHotPath, type HotPath } from "../generated/hot.js";
 import { isShared, type LinearMemory, PAGE_SIZE } from "../memory.js";
@@ -32,8 +33,9 @@ function viewsOf(buffer: ArrayBufferLike): Views {
   };
 }
 
-/** The engine whose memory the JavaScript form works on. */
+/** The engine whose memory the JavaScript form works on, and the same if its fast halves may be used. */
 let active: Engine | undefined;
+let ready: Engine | undefined;
 let show: (views: Views) => void = () => {};
 
 const environment: HotEnvironment = {
@@ -49,6 +51,22 @@ const environment: HotEnvironment = {
 
 const hotPath: HotPath = /* @__PURE__ */ createHotPath(environment);
 
+let coldPath: HotPath | undefined;
+
+/** The JavaScript form whose fast halves do nothing: every call takes the slow way, where it can be looked at. */
+function coldForm(): HotPath {
+  coldPath ??= {
+    ...hotPath,
+    mallocFast: () => 0,
+    alignedFast: () => 0,
+    freeFast: () => false,
+    staysFast: () => false,
+    cacheAllocFast: () => 0,
+    cacheFreeFast: () => false,
+  };
+  return coldPath;
+}
+
 export class Engine {
   readonly kind: "wasm" | "ts";
   readonly memory: LinearMemory;
@@ -57,6 +75,7 @@ export class Engine {
   #views: Views = viewsOf(NOTHING);
   #base = 0;
   #gone = false;
+  #isCold = false;
 
   constructor(memory: LinearMemory, instantiate: Instantiate | undefined) {
     this.memory = memory;
@@ -68,8 +87,17 @@ export class Engine {
 
   /** The functions in JavaScript, turned to this memory: their fast halves may be called at any time. E2 */
   get hot(): HotPath {
-    if (active !== this) this.#activate();
-    return hotPath;
+    return ready === this ? hotPath : this.#choose();
+  }
+
+  /** Whether the fast halves do nothing, so that every call takes the slow way. E3 */
+  get isCold(): boolean {
+    return this.#isCold;
+  }
+
+  set isCold(cold: boolean) {
+    this.#isCold = cold;
+    if (active === this) this.#activate();
   }
 
   /** All functions, on the engine that was asked for. Raw wasm answers unsigned numbers as signed ones: `>>> 0`. E2 */
@@ -110,7 +138,9 @@ export class Engine {
   detach(): void {
     this.#gone = true;
     this.#views = viewsOf(NOTHING);
-    if (active === this) active = undefined;
+    if (active !== this) return;
+    active = undefined;
+    ready = undefined;
   }
 
   /** Grows the memory by pages of 64 KiB. @returns whether it could */
@@ -123,11 +153,18 @@ export class Engine {
     return this.refresh();
   }
 
-  /** Turns the JavaScript form to this memory: with fresh views, since it reads where tables lie. E1 */
+  /** Turns the JavaScript form to this memory: with fresh views, since it reads where tables lie. E1 E3 */
   #activate(): void {
     active = this;
+    ready = this.#isCold ? undefined : this;
     if (!this.#gone && this.isStale()) this.#views = viewsOf(this.memory.buffer);
     show(this.#views);
     hotPath.bind(this.#base, 0);
+  }
+
+  /** The JavaScript form for the next call. */
+  #choose(): HotPath {
+    if (active !== this) this.#activate();
+    return this.#isCold ? coldForm() : hotPath;
   }
 }

@@ -1,0 +1,187 @@
+/**
+ * Caches: the register of a ram's caches, how they are made, and what becomes of their dead slabs.
+ *
+ *   uses     arguments, cache, errors, ram-host, generated/layout
+ *   used by  ram
+ */
+import { checkAlignment, checkSize } from "./arguments.js";
+import { Cache, type SlabSource, SOURCE } from "./cache.js";
+import { RingfenceError, show } from "./errors.js";
+import {
+  CACHE_INTERNAL,
+  FRAME_SIZE,
+  GRAVES,
+  KIND,
+  PARTS,
+  PARTS_SIZE,
+  SIZE,
+  SLOT,
+  TEMPLATE,
+  TRAITS,
+  ZONE_ALIGN,
+  ZONE_LAST,
+} from "./generated/layout.js";
+import type { RamHost } from "./ram-host.js";
+
+/** Largest object of a cache, in bytes. */
+const OBJECT_MAX = 2 ** 22;
+const NO_LIMIT = 0xffffffff;
+
+/** What a cache is made from. */
+export interface CacheOptions {
+  /** Bytes of an object, from 1 to 4 MiB. */
+  readonly size: number;
+  /** Bytes, a power of two up to 4096; objects lie at multiples of it. Default 8. */
+  readonly align?: number | undefined;
+}
+
+/** What a derived cache has beside a plain one. @internal */
+export interface CacheParts {
+  /** Whether a free object keeps what its user left in it. */
+  readonly keepsContents?: boolean | undefined;
+  /** TRAIT_SUPPLIED, TRAIT_TOLD. */
+  readonly traits?: number | undefined;
+  /** Frames that a slab's address is a multiple of. */
+  readonly zoneAlign?: number | undefined;
+  /** Last address that a slab may reach. */
+  readonly zoneLast?: number | undefined;
+  /** What a new object holds: at most `size` bytes; the rest is zeros. */
+  readonly template?: Uint8Array | undefined;
+}
+
+function invalid(text: string): RingfenceError {
+  return new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
+}
+
+/** Bytes to ask for so that a link fits behind an object: in its padding, or in as much more as `align` takes. */
+function withLink(size: number): number {
+  return Math.ceil(size / 4) * 4 + 4;
+}
+
+export class Caches {
+  readonly #host: RamHost;
+  readonly #caches = new Map<number, Cache>();
+  /** Parts blocks, by the caches that have one. */
+  readonly #parts = new Map<Cache, number>();
+  #isCollecting = false;
+
+  constructor(host: RamHost) {
+    this.#host = host;
+  }
+
+  /** The user's caches, oldest first. */
+  all(): IterableIterator<Cache> {
+    return this.#caches.values();
+  }
+
+  /** Name of the cache with this record. */
+  nameOf(record: number): string {
+    const cache = this.#caches.get(record);
+    if (cache) return cache.name;
+    const internal = this.#host.word(record, KIND) === CACHE_INTERNAL;
+    return `${internal ? "ringfence" : "kmalloc"}-${this.#host.word(record, SIZE)}`;
+  }
+
+  /**
+   * Makes a cache.
+   *
+   * @param parts  what it has beside a plain one
+   * @param source who makes its slabs, if TRAIT_SUPPLIED is set, and takes dead ones, if TRAIT_TOLD is set
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT,
+   *   ERR_RINGFENCE_OUT_OF_MEMORY
+   */
+  make(name: string, options: CacheOptions, parts?: CacheParts, source?: SlabSource): Cache {
+    if (typeof name !== "string" || name === "") throw invalid(`name must be a text, not ${show(name)}`);
+    if (typeof options !== "object" || options === null)
+      throw invalid(`options must be an object, not ${show(options)}`);
+    const size = checkSize("size", options.size);
+    if (size < 1 || size > OBJECT_MAX) {
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
+    }
+    const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
+    this.#host.enter();
+    const record = this.#makeRecord(size, align, parts);
+    this.#host.leave();
+    if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
+    const cache = new Cache(this.#host, record, name, source);
+    this.#caches.set(record, cache);
+    const block = this.#host.word(record, PARTS);
+    if (block !== 0) this.#parts.set(cache, block);
+    return cache;
+  }
+
+  /** @returns the record's address, or 0 and nothing was taken */
+  #makeRecord(size: number, align: number, parts: CacheParts | undefined): number {
+    const { core, hot } = this.#host.engine;
+    if (parts === undefined) return core.cacheCreate(size, align) >>> 0;
+    const outside = parts.keepsContents === true || parts.template !== undefined;
+    const record = core.cacheCreate(outside ? withLink(size) : size, align) >>> 0;
+    if (record === 0) return 0;
+    const slot = this.#host.word(record, SLOT);
+    const block = this.#makeParts(slot, parts);
+    if (block !== undefined) hot.equip(record, size, outside ? slot - 4 : 0, block);
+    else core.cacheDestroy(record);
+    return block === undefined ? 0 : record;
+  }
+
+  /** @returns the address of the parts block, 0 if none is needed, undefined without memory */
+  #makeParts(slot: number, parts: CacheParts): number | undefined {
+    const { traits = 0, zoneAlign = 1, zoneLast = NO_LIMIT, template } = parts;
+    if (traits === 0 && zoneAlign === 1 && zoneLast === NO_LIMIT && template === undefined) return 0;
+    const { core } = this.#host.engine;
+    const block = core.malloc(PARTS_SIZE + (template ? slot : 0)) >>> 0;
+    if (block === 0) return undefined;
+    this.#host.enter(); // that may have grown the memory
+    core.poke(block, traits, TRAITS);
+    core.poke(block, zoneAlign, ZONE_ALIGN);
+    core.poke(block, zoneLast, ZONE_LAST);
+    core.poke(block, template ? slot : 0, TEMPLATE);
+    if (template) {
+      const { bytes } = this.#host.engine;
+      bytes.fill(0, block + PARTS_SIZE, block + PARTS_SIZE + slot);
+      bytes.set(template, block + PARTS_SIZE);
+    }
+    return block;
+  }
+
+  /**
+   * Hands the dead slabs that wait to their sources, and gives those without one back.
+   *
+   * @param isNested whether to do so although it is being done already, further out
+   * @returns how many there were
+   */
+  collect(isNested = false): number {
+    if ((this.#isCollecting && !isNested) || this.#host.read(GRAVES) === 0) return 0;
+    const outer = this.#isCollecting;
+    this.#isCollecting = true;
+    let slabs = 0;
+    try {
+      for (; this.#host.read(GRAVES) !== 0; slabs++) this.#collectOne();
+    } finally {
+      this.#isCollecting = outer;
+    }
+    return slabs;
+  }
+
+  #collectOne(): void {
+    const { hot, core } = this.#host.engine;
+    const source = this.#caches.get(hot.graveOf() >>> 0)?.[SOURCE];
+    const run = hot.exhume() >>> 0;
+    if (source) source.bury(run);
+    else core.giveFrames(run);
+    this.#host.enter(); // others' code has run
+  }
+
+  /** Takes a destroyed cache out of the register. */
+  forget(cache: Cache): void {
+    for (const [record, known] of this.#caches) if (known === cache) this.#caches.delete(record);
+    const block = this.#parts.get(cache);
+    if (block !== undefined && this.#parts.delete(cache)) this.#host.engine.core.free(block);
+    cache[SOURCE]?.destroyed();
+  }
+
+  /** The ram is destroyed. */
+  clear(): void {
+    this.#caches.clear();
+  }
+}
