@@ -7,6 +7,7 @@ import type { createRamSync, Ram, RamOptions } from "../../src/index.js";
 import { Accounting } from "./accounting.js";
 import { Battery } from "./battery.js";
 import { FramesProgram } from "./frames-program.js";
+import { PartsProgram } from "./parts-program.js";
 import { FRAME, MIB, PAGE } from "./rams.js";
 import { randomSource } from "./random.js";
 import { WAYS } from "./ways.js";
@@ -72,6 +73,15 @@ function checkAccounting(create: Create, seed: number): void {
   }
 }
 
+/** Caches with parts, with sheaves and without. */
+function checkParts(create: Create, seed: number): void {
+  for (const checks of [false, true]) {
+    const program = new PartsProgram(create({ engine: "ts", size: MIB, checks }), randomSource(seed));
+    program.run(600);
+    program.end();
+  }
+}
+
 /** What random programs hardly come by. */
 function checkCorners(create: Create): void {
   const ram = create({ engine: "ts", size: MIB });
@@ -109,6 +119,7 @@ export function runQuickBattery(create: Create): void {
   checkCorners(create);
   for (let seed = 1; seed <= SEEDS; seed++) {
     checkAccounting(create, seed);
+    checkParts(create, seed);
     checkFrames(create, seed);
     checkPromises(create, seed);
   }
