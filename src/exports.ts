@@ -17,6 +17,8 @@ export {
 export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
 export { DeadlockError, type DeadlockStep } from "./deadlock.js";
+export type { DeferFailure, Epoch, EpochStall, EpochStats, EpochUse } from "./epoch.js";
+export type { EpochReader } from "./epoch-readers.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
 export type { Leak, Oldest, TrackOptions } from "./holders.js";
@@ -35,8 +37,9 @@ export {
   type Shortage,
 } from "./mempool-report.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
-export type { RamOptions, Watermarks } from "./options.js";
+export type { RamOptions, TrackingOptions, Watermarks } from "./options.js";
 export type { Damage } from "./poison.js";
+export type { Allocation } from "./probes.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
 export {
@@ -67,3 +70,6 @@ export {
 export { SHRINK_EMPTY, SHRINK_STOP, type Shrinker, type ShrinkerFailure, type ShrinkerStats } from "./shrinkers.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";
 export type { Owner, WaitOptions } from "./wait-queue.js";
+export type { RecordOptions } from "./watch/recorder.js";
+export type { LeakChange, LeakGroup, LeakOptions, LeakSnapshot, Tracker } from "./watch/tracker.js";
+export type { Recording } from "./watch/watching.js";

@@ -28,6 +28,16 @@ export interface RamOptions {
   checks?: boolean | undefined;
   /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
   watermarks?: Watermarks | undefined;
+  /** Whether to follow what is taken and where, as `ram.track()` does, from the beginning on. Default false. */
+  track?: boolean | TrackingOptions | undefined;
+}
+
+/** What `ram.track()` keeps of the blocks that are taken. */
+export interface TrackingOptions {
+  /** Every how many calls one is tracked. Default 1: all. Counts and bytes are those of the tracked ones. */
+  readonly sample?: number | undefined;
+  /** How many frames of the stack are kept, 0 to 64. Default 8; 0 takes none, and groups by cache and kind only. */
+  readonly frames?: number | undefined;
 }
 
 /** Watermarks, in bytes or as texts such as "64KiB"; 0 <= min <= low <= high. */
@@ -52,6 +62,7 @@ export interface Plan {
   readonly maximum: number;
   readonly checks: boolean;
   readonly marks: Marks;
+  readonly track: Required<TrackingOptions> | undefined;
 }
 
 /** Watermarks in frames. @internal */
@@ -61,7 +72,18 @@ export interface Marks {
   readonly high: number;
 }
 
-const KNOWN = new Set(["size", "maximum", "engine", "shared", "memory", "base", "module", "checks", "watermarks"]);
+const KNOWN = new Set([
+  "size",
+  "maximum",
+  "engine",
+  "shared",
+  "memory",
+  "base",
+  "module",
+  "checks",
+  "watermarks",
+  "track",
+]);
 const UNITS: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 const ADDRESSES = 2 ** 32;
 const DEFAULT_SIZE = 16 * 2 ** 20;
@@ -173,6 +195,27 @@ export function parseOptions(options: RamOptions): Plan {
     maximum: most,
     marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
+    track: options.track === undefined || options.track === false ? undefined : parseTracking(options.track),
+  };
+}
+
+function parseWhole(name: string, value: unknown, least: number, most: number, standard: number): number {
+  if (value === undefined) return standard;
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalid(name, value, `a whole number from ${least} to ${most}`);
+}
+
+/** Checks tracking options. @internal @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION */
+export function parseTracking(value: unknown): Required<TrackingOptions> {
+  const options = value === true ? {} : value;
+  if (typeof options !== "object" || options === null) throw invalid("track", value, "true, or { sample, frames }");
+  for (const name of Object.keys(options)) {
+    if (name !== "sample" && name !== "frames") throw invalid("track", name, "made of sample, frames");
+  }
+  const { sample, frames } = options as TrackingOptions;
+  return {
+    sample: parseWhole("track.sample", sample, 1, 2 ** 31, 1),
+    frames: parseWhole("track.frames", frames, 0, 64, 8),
   };
 }
 

@@ -11,6 +11,7 @@
  */
 
 import { type ReservationOptions, Reservations } from "./admission.js";
+import { enterRam } from "./all-rams.js";
 import type { ReservationAmount } from "./amount.js";
 import { checkAlignment, checkCount, checkSize, isWord } from "./arguments.js";
 import { giveAll, takeAll, takeSome } from "./bulk.js";
@@ -20,6 +21,7 @@ import { CleanCache, type CleanCacheFailure, type CleanCacheOptions } from "./cl
 import { CleanFrames } from "./clean-frames.js";
 import { Contents, ENTER } from "./contents.js";
 import type { Engine } from "./engine/engine.js";
+import { type DeferFailure, Epoch, type EpochStall } from "./epoch.js";
 import { RingfenceError } from "./errors.js";
 import { Events } from "./events.js";
 import {
@@ -67,7 +69,10 @@ import {
 import { checkGfp, Gfp } from "./gfp.js";
 import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
-import { bytesOf, framesOf, type Plan, parseMarks, type Watermarks } from "./options.js";
+import type { AllocatorFailure } from "./modslab/failure.js";
+import { RamPages } from "./modslab/page-allocator.js";
+import { Slabs } from "./modslab/slabify.js";
+import { bytesOf, framesOf, type Plan, parseMarks, type TrackingOptions, type Watermarks } from "./options.js";
 import { type Allocation, Probes } from "./probes.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
@@ -76,6 +81,9 @@ import { Reserves } from "./reserves.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
 import { Supply, type SupplyEvents } from "./supply.js";
 import { utf8Length } from "./text.js";
+import type { RecordOptions } from "./watch/recorder.js";
+import type { LeakGroup, LeakOptions, Tracker } from "./watch/tracker.js";
+import { type Recording, Watching } from "./watch/watching.js";
 
 /** What kmalloc(0) answers: an address that no object has. kfree and krealloc accept it. */
 export const ZERO_SIZE_PTR = 16;
@@ -99,6 +107,10 @@ export interface RamEvents extends SupplyEvents {
   grow: { readonly size: number };
   /** An `onEvict` of a clean cache threw or rejected. */
   cleanCache: CleanCacheFailure;
+  /** A reader of the epoch has been inside for long while something waits for it. */
+  stall: EpochStall;
+  /** What was to be done after the readers had left threw. Without a listener it is written to the console. */
+  deferFailure: DeferFailure;
 }
 
 /** The C names, to be imported by another wasm module that uses the same memory. */
@@ -151,7 +163,11 @@ export class Ram extends Contents {
   readonly #endings = new Set<() => void>();
   readonly #caches: Caches;
   readonly #probes: Probes;
+  readonly #watching: Watching;
+  #pages: RamPages | undefined;
+  #slabs: Slabs<RamPages> | undefined;
   #reserves: Reserves | undefined;
+  #epoch: Epoch | undefined;
   #cleanFrames: CleanFrames | undefined;
   #reservations: Reservations | undefined;
   /** Size of the objects that a bulk call takes: kept here, since a function made for the call would be garbage. */
@@ -183,6 +199,9 @@ export class Ram extends Contents {
     this.#host = this.#makeHost();
     this.#caches = new Caches(this.#host);
     this.#supply = new Supply(this.#host, plan.marks, (name, event) => void this.#events.emit(name, event as never));
+    this.#watching = new Watching(this.#host);
+    if (plan.track !== undefined) this.#watching.track(plan.track);
+    this.#endings.add(enterRam(this));
   }
 
   /** The engine that runs what the fast halves can not do. */
@@ -500,6 +519,18 @@ export class Ram extends Contents {
     return this.#caches.make(name, options);
   }
 
+  /** The frames of this ram as a page allocator: what others are derived from. */
+  get pages(): RamPages {
+    this.#pages ??= new RamPages(this);
+    return this.#pages;
+  }
+
+  /** The slab allocator over these frames. Its caches are those that createCache makes. */
+  get slabs(): Slabs<RamPages> {
+    this.#slabs ??= new Slabs(this.pages, true);
+    return this.#slabs;
+  }
+
   /** The user's caches, oldest first. */
   caches(): IterableIterator<Cache> {
     return this.#caches.all();
@@ -576,6 +607,41 @@ export class Ram extends Contents {
     return { ok: problems.length === 0, problems };
   }
 
+  // what is out
+
+  /**
+   * Follows from now on what is taken and where, so that {@link leaks} can say what is out. While it does every call takes the slow
+   * way and a stack is taken for it. Several trackers do not know of each other.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION
+   */
+  track(options?: TrackingOptions): Tracker {
+    this[ENTER]();
+    return this.#watching.track(options);
+  }
+
+  /**
+   * What has been taken and not given back since tracking began, grouped by the stack that took it; the group with the oldest
+   * block first.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_NOT_TRACKED unless {@link track} was called or the ram was made with `track`;
+   *   ERR_RINGFENCE_INVALID_OPTION
+   */
+  leaks(options?: LeakOptions): LeakGroup[] {
+    this[ENTER]();
+    return this.#watching.leaks(options);
+  }
+
+  /**
+   * Records what is taken and given back from now on, as a trace that `ringfence replay` runs.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION
+   */
+  record(options?: RecordOptions): Recording {
+    this[ENTER]();
+    return this.#watching.record(options);
+  }
+
   // promises
 
   /**
@@ -603,6 +669,22 @@ export class Ram extends Contents {
     this[ENTER]();
     this.#reservations ??= new Reservations(this.#host);
     return this.#reservations;
+  }
+
+  /** Readers, and what is given back when they have left. */
+  get epoch(): Epoch {
+    this.#epoch ??= this.#makeEpoch();
+    return this.#epoch;
+  }
+
+  #makeEpoch(): Epoch {
+    this[ENTER]();
+    return new Epoch(this, this.#host, {
+      stall: (stall) => void this.#events.emit("stall", stall),
+      failure: (failure) => {
+        if (!this.#events.emit("deferFailure", failure)) console.error("ringfence: after readers", failure.error);
+      },
+    });
   }
 
   // what happens when memory is short
@@ -753,9 +835,19 @@ export class Ram extends Contents {
   #blame(status: number, operation: string, address: unknown, cache?: string): void {
     this.#misuses++;
     const misuse = describeMisuse(status, operation, address, cache);
-    if (this.#events.emit("misuse", misuse) || this.#reports === REPORTS_MAX) return;
+    if (!this.#events.emit("misuse", misuse)) this.#report(misuse.message);
+  }
+
+  /** Writes what nobody listens to to the console, a few times. */
+  #report(...what: unknown[]): void {
+    if (this.#reports === REPORTS_MAX) return;
     this.#reports++;
-    console.error(`ringfence: ${misuse.message}`);
+    console.error(`ringfence: ${what[0]}`, ...what.slice(1));
+  }
+
+  #tellFailure(failure: AllocatorFailure): void {
+    if (this.#events.emit("allocator", failure)) return;
+    this.#report(`${failure.operation} of "${failure.allocator}" threw, for cache "${failure.cache}"`, failure.error);
   }
 
   #word(address: number, offset: number): number {
@@ -796,6 +888,7 @@ export class Ram extends Contents {
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
       collect: () => this.#caches.collect(true),
       probes: this.#probes,
+      tellFailure: (failure) => this.#tellFailure(failure),
       addProbe: (probe) => this.#probes.add(probe),
     };
   }
