@@ -15,7 +15,8 @@ export type MisuseKind =
   | "double-free"
   | "wrong-kind"
   | "corrupted-list"
-  | "invalid-address";
+  | "invalid-address"
+  | "stale-reader";
 
 /** A mistake that was detected and contained: the call did nothing, and the program goes on. */
 export interface Misuse {
@@ -29,6 +30,11 @@ export interface Misuse {
   readonly message: string;
 }
 
+/** The status for what is not even a number that could be an address. */
+export const NO_ADDRESS = 0xff;
+/** The status for the token of a reader that is not inside. */
+export const NO_READER = 0xfe;
+
 const KINDS = new Map<number, [MisuseKind, string]>([
   [BAD_FOREIGN, ["foreign", "lies outside the arena"]],
   [BAD_FREE, ["not-allocated", "is not allocated"]],
@@ -37,6 +43,7 @@ const KINDS = new Map<number, [MisuseKind, string]>([
   [BAD_DOUBLE, ["double-free", "is free already"]],
   [BAD_KIND, ["wrong-kind", "was not taken by the call that this one gives back"]],
   [BAD_CHAIN, ["corrupted-list", "is a slab whose free list was overwritten; its free objects are lost"]],
+  [NO_READER, ["stale-reader", "is no reader that is inside"]],
 ]);
 
 function spell(address: unknown): string {
@@ -50,6 +57,3 @@ export function describeMisuse(status: number, operation: string, address: unkno
   const message = `${where}: ${spell(address)} ${text}`;
   return cache === undefined ? { kind, operation, address, message } : { kind, operation, address, cache, message };
 }
-
-/** The status for what is not even a number that could be an address. */
-export const NO_ADDRESS = 0xff;
