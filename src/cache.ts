@@ -31,6 +31,8 @@ import {
   ZONE_LAST,
 } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
+import { checkMover, type Mover } from "./housekeeping/mover.js";
+import { emptySlabs } from "./housekeeping/slab-emptier.js";
 import { NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
@@ -109,6 +111,8 @@ export const QUICK_FREE: unique symbol = Symbol("ringfence.quickFree");
 /** Names of the properties under which a cache shows the address of its record, and its source. @internal */
 export const RECORD: unique symbol = Symbol("ringfence.record");
 /** @internal */
+export const MOVER: unique symbol = Symbol("ringfence.mover");
+/** @internal */
 export const SOURCE: unique symbol = Symbol("ringfence.source");
 
 /** A cache of objects of one size. Made by {@link Ram.createCache}. */
@@ -118,6 +122,8 @@ export class Cache {
   readonly size: number;
   /** Bytes from one object to the next. */
   readonly slotSize: number;
+  /** Whoever knows where the addresses of objects are kept. @internal */
+  [MOVER]: Mover | undefined;
   readonly #host: RamHost;
   readonly #record: number;
   readonly #source: SlabSource | undefined;
@@ -239,11 +245,22 @@ export class Cache {
     return giveAll(addresses, count, this.#giveOne);
   }
 
-  /** Brings the objects in sheaves back to their slabs and empty slabs to the page layer. @returns frames that became free */
-  shrink(): number {
+  /**
+   * Brings the objects in sheaves back to their slabs and empty slabs to the page layer. What is partly used is sorted, so that
+   * allocs fill up the fullest slabs first.
+   *
+   * @param move empties sparse slabs too: is asked to move their objects into fuller ones. At most one slab is left partly used
+   *   if it moves all that it is asked to
+   * @returns frames that became free
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_CACHE_DESTROYED,
+   *   ERR_RINGFENCE_RAM_DESTROYED, and what `move` throws: what it had moved before stays moved
+   */
+  shrink(move?: Mover): number {
     this.#enter();
+    if (move !== undefined) return emptySlabs(this.#host, this.#record, checkMover(move));
     const before = readStats(this.#host, this.#record, this.name).bytes;
     this.#host.engine.core.flush(this.#record);
+    this.#host.engine.hot.sortPartial(this.#record);
     this.#host.leave();
     return framesOf(before - readStats(this.#host, this.#record, this.name).bytes);
   }

@@ -5,7 +5,7 @@
  *   used by  ram
  */
 import { checkAlignment, checkSize } from "./arguments.js";
-import { Cache, type SlabSource, SOURCE } from "./cache.js";
+import { Cache, MOVER, type SlabSource, SOURCE } from "./cache.js";
 import { RingfenceError, show } from "./errors.js";
 import {
   CACHE_INTERNAL,
@@ -21,6 +21,7 @@ import {
   ZONE_ALIGN,
   ZONE_LAST,
 } from "./generated/layout.js";
+import { checkMover, type Mover } from "./housekeeping/mover.js";
 import type { RamHost } from "./ram-host.js";
 
 /** Largest object of a cache, in bytes. */
@@ -33,6 +34,8 @@ export interface CacheOptions {
   readonly size: number;
   /** Bytes, a power of two up to 4096; objects lie at multiples of it. Default 8. */
   readonly align?: number | undefined;
+  /** Is asked by `ram.defragment()` to move objects: whoever knows where their addresses are kept. Default: nobody, they stay. */
+  readonly move?: Mover | undefined;
 }
 
 /** What a derived cache has beside a plain one. @internal */
@@ -99,11 +102,13 @@ export class Caches {
       throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
     }
     const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
+    const move = options.move === undefined ? undefined : checkMover(options.move);
     this.#host.enter();
     const record = this.#makeRecord(size, align, parts);
     this.#host.leave();
     if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
     const cache = new Cache(this.#host, record, name, source);
+    cache[MOVER] = move;
     this.#caches.set(record, cache);
     const block = this.#host.word(record, PARTS);
     if (block !== 0) this.#parts.set(cache, block);

@@ -21,6 +21,10 @@ export type { DeferFailure, Epoch, EpochStall, EpochStats, EpochUse } from "./ep
 export type { EpochReader } from "./epoch-readers.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
+export type { DefragmentOptions, DefragmentReport } from "./housekeeping/defragmenter.js";
+export type { FlusherOptions } from "./housekeeping/flusher.js";
+export type { MoveFailure, Mover } from "./housekeeping/mover.js";
+export type { Pressure } from "./housekeeping/pressure.js";
 export type { Leak, Oldest, TrackOptions } from "./holders.js";
 export type { Completion, Lease, NodeBuffer } from "./lease.js";
 export type { LinearMemory } from "./memory.js";

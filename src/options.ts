@@ -6,6 +6,7 @@
  */
 import { RingfenceError, show } from "./errors.js";
 import { FRAME_SIZE } from "./generated/layout.js";
+import { type FlusherOptions, parseFlusher } from "./housekeeping/flusher.js";
 import { checkAdopted, isShared, type LinearMemory, PAGE_SIZE } from "./memory.js";
 
 /** What a ram is made from. Sizes are bytes, or texts such as "64MiB" (B, KiB, MiB, GiB). */
@@ -28,6 +29,11 @@ export interface RamOptions {
   checks?: boolean | undefined;
   /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
   watermarks?: Watermarks | undefined;
+  /**
+   * Whether what waits in the sheaves of caches that nobody uses is brought back, by a timer that runs only while something is used.
+   * Default false; `true` is a period of 2000 ms.
+   */
+  flusher?: boolean | FlusherOptions | undefined;
   /** Whether to follow what is taken and where, as `ram.track()` does, from the beginning on. Default false. */
   track?: boolean | TrackingOptions | undefined;
 }
@@ -62,6 +68,8 @@ export interface Plan {
   readonly maximum: number;
   readonly checks: boolean;
   readonly marks: Marks;
+  /** Period of the flusher in ms, 0: none. */
+  readonly flushMs: number;
   readonly track: Required<TrackingOptions> | undefined;
 }
 
@@ -82,6 +90,7 @@ const KNOWN = new Set([
   "module",
   "checks",
   "watermarks",
+  "flusher",
   "track",
 ]);
 const UNITS: Record<string, number> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
@@ -195,6 +204,7 @@ export function parseOptions(options: RamOptions): Plan {
     maximum: most,
     marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
+    flushMs: parseFlusher(options.flusher),
     track: options.track === undefined || options.track === false ? undefined : parseTracking(options.track),
   };
 }

@@ -67,6 +67,10 @@ import {
   TAKEN,
 } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
+import type { DefragmentOptions, DefragmentReport } from "./housekeeping/defragmenter.js";
+import { Housekeeping } from "./housekeeping/housekeeping.js";
+import { checkMover, type MoveFailure, type Mover } from "./housekeeping/mover.js";
+import { type Pressure, pressureOf } from "./housekeeping/pressure.js";
 import type { LinearMemory } from "./memory.js";
 import { describeMisuse, type Misuse, NO_ADDRESS } from "./misuse.js";
 import type { AllocatorFailure } from "./modslab/failure.js";
@@ -107,6 +111,10 @@ export interface RamEvents extends SupplyEvents {
   grow: { readonly size: number };
   /** An `onEvict` of a clean cache threw or rejected. */
   cleanCache: CleanCacheFailure;
+  /** A mover failed during `defragment`. Without a listener it is written to the console, as misuse is. */
+  mover: MoveFailure;
+  /** `low`, `min` and `recovered` as one event with a level: told when a watermark is crossed, at the end of the call that did it. */
+  pressure: Pressure;
   /** A reader of the epoch has been inside for long while something waits for it. */
   stall: EpochStall;
   /** What was to be done after the readers had left threw. Without a listener it is written to the console. */
@@ -162,6 +170,7 @@ export class Ram extends Contents {
   readonly #events = new Events<RamEvents>();
   readonly #endings = new Set<() => void>();
   readonly #caches: Caches;
+  readonly #housekeeping: Housekeeping;
   readonly #probes: Probes;
   readonly #watching: Watching;
   #pages: RamPages | undefined;
@@ -198,7 +207,9 @@ export class Ram extends Contents {
     });
     this.#host = this.#makeHost();
     this.#caches = new Caches(this.#host);
-    this.#supply = new Supply(this.#host, plan.marks, (name, event) => void this.#events.emit(name, event as never));
+    this.#supply = new Supply(this.#host, plan.marks, (name, event) => this.#tellSupply(name, event));
+    const tell = (failure: MoveFailure): void => this.#tellMover(failure);
+    this.#housekeeping = new Housekeeping(this.#host, plan.flushMs, () => this.#caches.all(), tell);
     this.#watching = new Watching(this.#host);
     if (plan.track !== undefined) this.#watching.track(plan.track);
     this.#endings.add(enterRam(this));
@@ -446,13 +457,19 @@ export class Ram extends Contents {
    *
    * @param options.align bytes, a power of two up to 1 GiB; the address is a multiple of it
    * @param options.gfp   what it may do when memory is short; default `Gfp.Kernel`
+   * @param options.move  is asked by `defragment` to move the run: whoever knows where its address is kept
    * @returns the address, or 0 when there is no such run
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT, ERR_RINGFENCE_INVALID_GFP
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_COUNT, ERR_RINGFENCE_INVALID_ALIGNMENT, ERR_RINGFENCE_INVALID_GFP,
+   *   ERR_RINGFENCE_INVALID_ARGUMENT
    */
-  takeFrames(count: number, options?: { align?: number | undefined; gfp?: number | undefined }): number {
+  takeFrames(
+    count: number,
+    options?: { align?: number | undefined; gfp?: number | undefined; move?: Mover | undefined },
+  ): number {
     const frames = checkCount("count", count, 1);
     const align = checkAlignment(options?.align ?? FRAME_SIZE, FRAME_ALIGNMENT_MAX);
     const gfp = checkGfp(options?.gfp ?? Gfp.Kernel);
+    const move = options?.move === undefined ? undefined : checkMover(options.move);
     this[ENTER]();
     if (Math.max(frames, framesOf(align)) > this.#read(MAXIMUM)) return 0;
     if (this.#fails("frames", bytesOf(frames), gfp)) return 0;
@@ -460,6 +477,7 @@ export class Ram extends Contents {
     const address = this.#engine.core.takeFrames(frames, step) >>> 0 || this.#framesShort(gfp, frames, step);
     const isZeroed = (gfp & Gfp.Zero) !== 0;
     if (address !== 0 && isZeroed) this.#zero(address, bytesOf(frames));
+    if (address !== 0 && move) this.#housekeeping.runs.add(address, frames, step, move);
     return this.#took(address, bytesOf(frames), align, "frames", isZeroed);
   }
 
@@ -473,6 +491,7 @@ export class Ram extends Contents {
     if (address === 0) return true;
     const status = isWord(address) ? this.#engine.core.giveFrames(address) >>> 0 : NO_ADDRESS;
     if (status !== 0) this.#blame(status, "giveFrames", address);
+    else this.#housekeeping.runs.forget(address);
     return this.#gave(address, status, "frames");
   }
 
@@ -740,6 +759,17 @@ export class Ram extends Contents {
     return frames;
   }
 
+  /**
+   * Empties sparse slabs of the caches that were made with `move`, and moves down the runs that were taken with `move`, so that free
+   * frames become more and lie together. With a budget it does a part, and the next call goes on.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT
+   */
+  defragment(options: DefragmentOptions = {}): DefragmentReport {
+    this[ENTER]();
+    return this.#housekeeping.defragmenter.run(options);
+  }
+
   // contents
 
   /** Takes memory for `text` and a zero byte and writes them there. @returns the address, or 0 when memory is short */
@@ -848,6 +878,17 @@ export class Ram extends Contents {
   #tellFailure(failure: AllocatorFailure): void {
     if (this.#events.emit("allocator", failure)) return;
     this.#report(`${failure.operation} of "${failure.allocator}" threw, for cache "${failure.cache}"`, failure.error);
+  }
+
+  #tellSupply<Name extends keyof SupplyEvents>(name: Name, event: SupplyEvents[Name]): void {
+    this.#events.emit(name, event as never);
+    const pressure = pressureOf(name, event);
+    if (pressure) this.#events.emit("pressure", pressure);
+  }
+
+  #tellMover(failure: MoveFailure): void {
+    if (this.#events.emit("mover", failure)) return;
+    this.#report(`ringfence: the mover of ${failure.cache ?? "a run of frames"} failed:`, failure.error);
   }
 
   #word(address: number, offset: number): number {

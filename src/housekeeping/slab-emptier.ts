@@ -1,0 +1,298 @@
+/**
+ * Slab emptier: moves the live objects of a cache's sparse slabs into its fuller ones, so that the sparse ones go home.
+ *
+ *   uses     mover, ram-host, generated/layout
+ *   used by  cache (its shrink), defragmenter
+ *
+ * The partial slabs are sorted, the fullest first. The last one is the donor; its live objects are offered, one by one, a place in the
+ * first one, the receiver. Both are held slabs meanwhile: nobody else takes from them, and what a mover gives back goes home to them
+ * at once. So whatever a mover does to the two places can be told afterwards from the slabs' own lists. A donor with a pinned object
+ * stays, and becomes the first of the list: it has to be there anyway, so others are moved into it. At most one partial slab is left
+ * when all objects can be moved. Nothing is taken from the page layer, so this works when memory is short.
+ *
+ * Invariants
+ *   V1  #donor and #receiver are 0 or held slabs of the cache, and not the same; outside of `run` they are 0
+ *   V2  #isFree tells which objects of the donor are free, while its state is #seen
+ *   V3  a slab is a donor once in a pass, and there are as many donors as there were slabs at its beginning, at most
+ *
+ * Source: slab_shrink with a function that moves, from C. Lameter's modular slab allocator (2006); receivers that are held, and
+ * donors that become receivers, are ours.
+ */
+
+import type { HotPath } from "../generated/hot.js";
+import {
+  CAPACITY_MAX,
+  COUNT,
+  LAST,
+  LINK,
+  PARTIAL,
+  SHORT_FRAMES,
+  SHORTS,
+  SIZE,
+  SLAB_FRAMES,
+  SLOT,
+} from "../generated/layout.js";
+import type { RamHost } from "../ram-host.js";
+import { type Mover, newTally, oddAnswer, type Tally } from "./mover.js";
+
+/** Frames of all slabs of the cache with this record. */
+function framesOfSlabs({ word }: RamHost, record: number): number {
+  const shorts = word(record, SHORTS);
+  return (word(record, COUNT) - shorts) * word(record, SLAB_FRAMES) + shorts * word(record, SHORT_FRAMES);
+}
+
+export class SlabEmptier {
+  readonly #host: RamHost;
+  readonly #record: number;
+  readonly #move: Mover;
+  readonly #size: number;
+  readonly #slot: number;
+  /** Whether a new place is to be filled with a copy: not where it holds what somebody has constructed. */
+  readonly #copies: boolean;
+  readonly #isFree = new Uint8Array(CAPACITY_MAX + 1);
+  readonly #tried = new Set<number>();
+  #donorsLeft: number;
+  #donor = 0;
+  #receiver = 0;
+  #seen = 0;
+  /** Index of the donor's next object to look at. */
+  #next = 0;
+  /** The slab that was the donor when the last piece of this pass ended. */
+  #unfinished = 0;
+  #tally: Tally = newTally();
+
+  /** Begins a pass over the cache with this record; `run` does it. */
+  constructor(host: RamHost, record: number, move: Mover) {
+    this.#host = host;
+    this.#record = record;
+    this.#move = move;
+    this.#size = host.word(record, SIZE);
+    this.#slot = host.word(record, SLOT);
+    this.#copies = host.word(record, LINK) === 0;
+    this.#donorsLeft = host.word(record, COUNT);
+  }
+
+  /**
+   * Goes on with the pass. The caller calls `leave` afterwards.
+   *
+   * @param isOver asked after each object: whether to stop for now
+   * @param tally  what is done is added to it
+   * @returns whether the pass is complete
+   * @throws what the mover threw, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_RAM_DESTROYED; then `run` may be called again, and goes
+   *   on behind the object in question
+   */
+  run(isOver: () => boolean, tally: Tally): boolean {
+    this.#tally = tally;
+    this.#flush();
+    this.#hot.sortPartial(this.#record);
+    try {
+      while (this.#openDonor()) {
+        while (this.#moveNext()) if (isOver()) return false;
+        this.#closeDonor();
+      }
+      return true;
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  get #hot(): HotPath {
+    return this.#host.engine.hot;
+  }
+
+  #word(offset: number): number {
+    return this.#host.word(this.#record, offset);
+  }
+
+  /** Does what may give slabs home, and counts their frames. */
+  #counted(action: () => void): void {
+    const before = framesOfSlabs(this.#host, this.#record);
+    action();
+    this.#tally.frames += Math.max(before - framesOfSlabs(this.#host, this.#record), 0);
+  }
+
+  #flush(): void {
+    this.#counted(() => this.#host.engine.core.flush(this.#record));
+  }
+
+  // donors
+
+  /** @returns false when there is none: at most one slab that was not tried is partial. V1 V3 */
+  #openDonor(): boolean {
+    if (this.#donorsLeft === 0) return false;
+    this.#donorsLeft--;
+    // what a mover has given back may lie in sheaves, and would look as if it was in use
+    if (this.#host.engine.core.sheaved(this.#record) >>> 0 !== 0) this.#flush();
+    const donor = this.#chooseDonor();
+    if (donor === 0) return false;
+    if (this.#receiver === 0 && this.#word(PARTIAL) === this.#word(LAST)) return false;
+    this.#hot.hold(this.#record, donor);
+    this.#donor = donor;
+    this.#look();
+    return true;
+  }
+
+  /** The slab that was not finished if it is still partial, else the last one that was not tried; 0: there is none. */
+  #chooseDonor(): number {
+    const unfinished = this.#unfinished;
+    this.#unfinished = 0;
+    if (unfinished !== 0 && this.#hot.isPartial(this.#record, unfinished)) return unfinished;
+    this.#next = 0;
+    for (let slabs = this.#tried.size; slabs !== 0 && this.#tried.has(this.#word(LAST)); slabs--) {
+      this.#hot.preferSlab(this.#record, this.#word(LAST));
+    }
+    return this.#tried.has(this.#word(LAST)) ? 0 : this.#word(LAST);
+  }
+
+  /** Lets go of a donor that is done: it goes home, or becomes the first to receive. V1 V3 */
+  #closeDonor(): void {
+    const slab = this.#donor;
+    this.#donor = 0;
+    this.#next = 0;
+    this.#unhold(slab);
+    this.#tried.add(slab);
+    if (this.#hot.isPartial(this.#record, slab)) this.#hot.preferSlab(this.#record, slab);
+  }
+
+  #unhold(slab: number): void {
+    this.#counted(() => this.#hot.unhold(slab));
+  }
+
+  /** V1 */
+  #letGo(): void {
+    this.#unfinished = this.#donor;
+    const slabs = [this.#donor, this.#receiver].filter((slab) => slab !== 0);
+    this.#donor = 0;
+    this.#receiver = 0;
+    for (const slab of slabs) this.#unhold(slab);
+  }
+
+  /** Reads which objects of the donor are free. V2 */
+  #look(): void {
+    const hot = this.#hot;
+    this.#isFree.fill(0);
+    for (let steps = CAPACITY_MAX, at = hot.firstListed(this.#donor); steps !== 0 && at !== 0; steps--) {
+      this.#isFree[at - 1] = 1;
+      at = hot.nextListed(this.#donor, at);
+    }
+    this.#seen = hot.slabState(this.#donor);
+  }
+
+  /** Whether the object of this index is live. V2 */
+  #isLive(index: number): boolean {
+    if (this.#hot.slabState(this.#donor) !== this.#seen) this.#look();
+    return index < this.#hot.slabFresh(this.#donor) && this.#isFree[index] === 0;
+  }
+
+  // receivers
+
+  /** Takes a place in a fuller slab. @returns its address, or 0: the donor is the last partial slab. V1 */
+  #takePlace(): number {
+    while (this.#openReceiver()) {
+      const place = this.#hot.heldAlloc(this.#receiver) >>> 0;
+      if (place !== 0) return place; // 0: somebody wrote over the slab's free objects, and it counts as full now
+    }
+    return 0;
+  }
+
+  #openReceiver(): boolean {
+    while (this.#receiver === 0 || this.#hot.heldFree(this.#receiver) === 0) {
+      const full = this.#receiver;
+      this.#receiver = 0;
+      if (full !== 0) this.#unhold(full);
+      const slab = this.#word(PARTIAL);
+      if (slab === 0) return false;
+      this.#hot.hold(this.#record, slab);
+      this.#receiver = slab;
+    }
+    return true;
+  }
+
+  /** Whether the place of this index in the receiver is free again. At most as many steps as it has objects. */
+  #wasGivenBack(index: number): boolean {
+    const hot = this.#hot;
+    for (let steps = CAPACITY_MAX, at = hot.firstListed(this.#receiver); steps !== 0 && at !== 0; steps--) {
+      if (at === index + 1) return true;
+      at = hot.nextListed(this.#receiver, at);
+    }
+    return false;
+  }
+
+  // objects
+
+  /** Offers the donor's next live object a place. @returns false when there is none left, or no place */
+  #moveNext(): boolean {
+    const fresh = this.#hot.slabFresh(this.#donor);
+    while (this.#next < fresh && !this.#isLive(this.#next)) this.#next++;
+    if (this.#next >= fresh) return false;
+    const to = this.#takePlace();
+    if (to === 0) return false;
+    this.#offer(this.#next++, to);
+    return true;
+  }
+
+  /** Asks the mover, and gives back whichever place is not in use now. */
+  #offer(index: number, to: number): void {
+    const from = this.#donor + index * this.#slot;
+    if (this.#copies) this.#host.engine.bytes.copyWithin(to, from, from + this.#size);
+    const taken = this.#hot.slabState(this.#receiver);
+    let answer: unknown = false;
+    try {
+      answer = this.#move(from, to);
+    } finally {
+      this.#reenter();
+      if (answer === true) this.#leavePlace(index, to);
+      else if (answer === false) this.#refusePlace(to, taken);
+    }
+    if (typeof answer !== "boolean") throw oddAnswer(answer, from, to);
+  }
+
+  /** Others' code has run: the memory may have grown, or be gone. */
+  #reenter(): void {
+    try {
+      this.#host.enter();
+    } catch (error) {
+      this.#donor = 0;
+      this.#receiver = 0;
+      throw error;
+    }
+  }
+
+  /** The object lies at `to` now. A mover that has given the old place back itself is welcome to it. */
+  #leavePlace(index: number, to: number): void {
+    this.#tally.objects++;
+    if (!this.#isLive(index)) return;
+    this.#hot.putIndex(this.#donor, index);
+    this.#isFree[index] = 1;
+    this.#seen = this.#hot.slabState(this.#donor); // V2
+    const { probes } = this.#host;
+    if (probes.any) probes.resized(this.#donor + index * this.#slot, to, this.#size);
+  }
+
+  /** The object stays where it is. */
+  #refusePlace(to: number, taken: number): void {
+    this.#tally.pinned++;
+    const index = (to - this.#receiver) / this.#slot;
+    if (this.#hot.slabState(this.#receiver) !== taken && this.#wasGivenBack(index)) return;
+    this.#hot.putIndex(this.#receiver, index);
+  }
+}
+
+/**
+ * Empties the sparse slabs of the cache with this record, and sorts the rest.
+ *
+ * @returns frames that became free
+ * @throws what the mover threw, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_RAM_DESTROYED
+ */
+export function emptySlabs(host: RamHost, record: number, move: Mover): number {
+  const tally = newTally();
+  try {
+    new SlabEmptier(host, record, move).run(() => false, tally);
+  } catch (error) {
+    host.enter(); // where the mover has destroyed the ram, there is nothing to leave
+    host.leave();
+    throw error;
+  }
+  host.leave();
+  return tally.frames;
+}
