@@ -888,7 +888,7 @@ export class Ram extends Contents {
 
   #tellMover(failure: MoveFailure): void {
     if (this.#events.emit("mover", failure)) return;
-    this.#report(`ringfence: the mover of ${failure.cache ?? "a run of frames"} failed:`, failure.error);
+    this.#report(`the mover of ${failure.cache ?? "a run of frames"} failed:`, failure.error);
   }
 
   #word(address: number, offset: number): number {
