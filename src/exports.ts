@@ -72,6 +72,59 @@ export {
   type Schedule,
 } from "./resource-pool.js";
 export { SHRINK_EMPTY, SHRINK_STOP, type Shrinker, type ShrinkerFailure, type ShrinkerStats } from "./shrinkers.js";
+export type {
+  AccessorOf,
+  AccessorsOf,
+  ListAccessor,
+  MatrixAccessor,
+  PointerAccessor,
+  RowAccessor,
+  ScalarAccessor,
+  StructAccessor,
+  VectorAccessor,
+} from "./struct/accessors.js";
+export type { CursorOf, ListCursor, MatrixCursor, PartOf, RowCursor, VectorCursor } from "./struct/cursor.js";
+export { type FieldPlace, type LayoutName, layoutOf, type StructLayout } from "./struct/layout.js";
+export { Struct, type StructOptions } from "./struct/struct.js";
+export { type ColumnOf, type ColumnsOf, Table } from "./struct/table.js";
+export {
+  aligned,
+  array,
+  bool,
+  type FieldType,
+  type FieldTypes,
+  f32,
+  f64,
+  type InputOf,
+  i8,
+  i16,
+  i32,
+  i64,
+  type List,
+  type Matrix,
+  mat,
+  mat2,
+  mat3,
+  mat4,
+  type Pointer,
+  pointer,
+  type Scalar,
+  type ScalarName,
+  type ScalarValue,
+  type ScalarView,
+  type StructType,
+  sized,
+  struct,
+  u8,
+  u16,
+  u32,
+  u64,
+  type ValueOf,
+  type Vector,
+  vec2,
+  vec3,
+  vec4,
+} from "./struct/types.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";
 export type { Owner, WaitOptions } from "./wait-queue.js";
 export type { RecordOptions } from "./watch/recorder.js";

@@ -83,6 +83,8 @@ import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Val
 import type { Reservation } from "./reservation.js";
 import { Reserves } from "./reserves.js";
 import type { Shrinker, ShrinkerStats } from "./shrinkers.js";
+import { makeStruct, type Struct, type StructOptions } from "./struct/struct.js";
+import type { FieldTypes, StructType } from "./struct/types.js";
 import { Supply, type SupplyEvents } from "./supply.js";
 import { utf8Length } from "./text.js";
 import type { RecordOptions } from "./watch/recorder.js";
@@ -111,6 +113,8 @@ export interface RamEvents extends SupplyEvents {
   grow: { readonly size: number };
   /** An `onEvict` of a clean cache threw or rejected. */
   cleanCache: CleanCacheFailure;
+  /** The code of a derived allocator has thrown. Without a listener the first ten are written to the console. */
+  allocator: AllocatorFailure;
   /** A mover failed during `defragment`. Without a listener it is written to the console, as misuse is. */
   mover: MoveFailure;
   /** `low`, `min` and `recovered` as one event with a level: told when a watermark is crossed, at the end of the call that did it. */
@@ -553,6 +557,22 @@ export class Ram extends Contents {
   /** The user's caches, oldest first. */
   caches(): IterableIterator<Cache> {
     return this.#caches.all();
+  }
+
+  /**
+   * Makes a cache of structs, whose fields have names and types: `ram.struct("particle", { position: vec3(f32), life: f32, flags: u16 })`.
+   *
+   * @param fields         names and types, or what `struct({ … })` answered
+   * @param options.layout the rules by which they are placed, `"c"`, `"std140"` or `"std430"`; default `"c"`
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_FIELD, and what `createCache` throws
+   */
+  struct<const Fields extends FieldTypes>(
+    name: string,
+    fields: Fields | StructType<Fields>,
+    options: StructOptions = {},
+  ): Struct<Fields> {
+    this[ENTER]();
+    return makeStruct(this, name, fields, options);
   }
 
   /**
