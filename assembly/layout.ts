@@ -235,6 +235,7 @@ export const CAPACITY_MAX: u32 = STATE_MASK - 1;
  *   80      SHORTS       short slabs among COUNT
  *   84      LINK         offset, inside a slot, of the word by which a free object leads to the next one
  *   88      PARTS        parts block of a derived cache, 0 for all others
+ *   92      SHORT_CAPACITY  objects in a short slab
  *   96      heads        at HEAD + HEAD_STRIDE * cpu
  *
  * Head: the sheaves of one cpu for one cache. Owned by that cpu, so it needs no lock.
@@ -272,6 +273,7 @@ export const SHORT_FRAMES: u32 = 76;
 export const SHORTS: u32 = 80;
 export const LINK: u32 = 84;
 export const PARTS: u32 = 88;
+export const SHORT_CAPACITY: u32 = 92;
 export const HEAD: u32 = 96;
 export const HEAD_SIZE: u32 = 32;
 export const HEAD_STRIDE: u32 = 64;

@@ -16,7 +16,7 @@
  * Sources: admission by counting from B. LaHaise's message of December 2001; the strict level from P. Zijlstra's patches of 2007.
  */
 import { obtain } from "./clean";
-import { divide, load32, store32 } from "./heap";
+import { load32, store32 } from "./heap";
 import { claimRun, nameRun, releaseRun } from "./kmalloc";
 import {
   control,
@@ -33,9 +33,9 @@ import {
   OWNER,
   RESERVED,
   RUNS,
+  SHORT_CAPACITY,
   SHORT_FRAMES,
   SLABS,
-  SLOT,
   STATE_SHORT,
   STRICT,
   TAKEN,
@@ -145,5 +145,5 @@ export function shortFrames(cache: u32): u32 {
 
 /** Objects in such a slab. */
 export function shortCapacity(cache: u32): u32 {
-  return divide(load32(cache, SHORT_FRAMES) << FRAME_SHIFT, load32(cache, SLOT));
+  return load32(cache, SHORT_CAPACITY);
 }

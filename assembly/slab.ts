@@ -75,6 +75,7 @@ import {
   PREV,
   SHEAF,
   SHIFT,
+  SHORT_CAPACITY,
   SHORT_FRAMES,
   SHORTS,
   SIZE,
@@ -132,8 +133,7 @@ export function slabFrames(cache: u32, state: u32): u32 {
 
 /** Objects that the slab with this state holds. */
 export function capacityOf(cache: u32, state: u32): u32 {
-  if ((state & STATE_SHORT) == 0) return load32(cache, CAPACITY);
-  return divide(load32(cache, SHORT_FRAMES) << FRAME_SHIFT, load32(cache, SLOT));
+  return (state & STATE_SHORT) != 0 ? load32(cache, SHORT_CAPACITY) : load32(cache, CAPACITY);
 }
 
 /** Books a mistake that came to light where nobody could be told of it. */
@@ -453,10 +453,18 @@ export function heldAlloc(slab: u32): u32 {
   const cache = cacheOf(load32(descriptor, OWNER));
   lock(cache, LOCK);
   const state = load32(descriptor, STATE);
-  const hand = headOf(cache) + HAND;
-  const taken: u32 = inUseOf(state) < capacityOf(cache, state) ? takeFrom(cache, slab, descriptor, hand, 1) : 0;
+  const capacity = capacityOf(cache, state);
+  let object: u32 = 0;
+  if (firstOf(state) == 0 && freshOf(state) < capacity) {
+    object = slab + multiply(freshOf(state), load32(cache, SLOT));
+    store32(descriptor, state + pack(0, 0, 1, 1), STATE);
+    addTo(cache, 1, USED);
+  } else if (inUseOf(state) < capacity) {
+    const hand = headOf(cache) + HAND;
+    if (takeFrom(cache, slab, descriptor, hand, 1) != 0) object = load32(hand, 0);
+  }
   unlock(cache, LOCK);
-  return taken == 0 ? 0 : load32(hand, 0);
+  return object;
 }
 
 /** Objects of a held slab that may be had yet. */
@@ -581,12 +589,14 @@ export function initCache(cache: u32, size: u32, align: u32, kind: u32, sheaf: u
   const step = align < SLOT_MIN ? SLOT_MIN : align;
   const slot = (size + step - 1) & ~(step - 1);
   const frames = framesFor(slot);
+  const least = (slot + FRAME_MASK) >>> FRAME_SHIFT;
   const shift = trailingZeros(slot);
   store32(cache, size, SIZE);
   store32(cache, slot, SLOT);
   store32(cache, frames, SLAB_FRAMES);
   store32(cache, divide(frames << FRAME_SHIFT, slot), CAPACITY);
-  store32(cache, (slot + FRAME_MASK) >>> FRAME_SHIFT, SHORT_FRAMES);
+  store32(cache, least, SHORT_FRAMES);
+  store32(cache, divide(least << FRAME_SHIFT, slot), SHORT_CAPACITY);
   store32(cache, shift, SHIFT);
   store32(cache, inverseOf(slot >>> shift), INVERSE);
   store32(cache, sheaf, SHEAF);
