@@ -27,7 +27,7 @@ import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
 import { bookBack, drawFrame, unbookFrames } from "./kept-frames.js";
 import { NO_ADDRESS } from "./misuse.js";
-import type { RamHost } from "./ram-host.js";
+import { HOST, type RamHost } from "./ram-host.js";
 import { ByteStock, counted, ObjectStock } from "./reservation-stock.js";
 import type { Window } from "./windows.js";
 
@@ -165,7 +165,7 @@ export class Reservation {
     const bytes = this.#bytes;
     if (size > SLAB_SIZE_MAX || size >>> 0 !== size || size === 0) return this.#kmallocSlow(size);
     const count = counted(size);
-    if (count >= bytes.bytes) return this.#kmallocSlow(size); // the last ones end the stock
+    if (count >= bytes.sure) return this.#kmallocSlow(size); // the last ones end the stock
     return bytes.drawQuick(size, count) || this.#kmallocSlow(size);
   }
 
@@ -178,7 +178,7 @@ export class Reservation {
     }
     const bytes = this.#bytes;
     const count = counted(size);
-    if (count > bytes.bytes) throw this.#beyond(`${size} bytes`);
+    if (count > bytes.sure && count > bytes.bytes) throw this.#beyond(`${size} bytes`);
     const address = (size <= SLAB_SIZE_MAX && bytes.drawQuick(size, count)) || bytes.draw(size, count);
     if (address === 0) throw this.#beyond(`${size} bytes`);
     if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V3
@@ -288,6 +288,11 @@ export class Reservation {
   #enterRevolving(): void {
     this.#enter();
     if (!this.revolving) throw invalid("the reservation is not a revolving one: give back to the ram, or to the cache");
+  }
+
+  /** @internal */
+  get [HOST](): RamHost {
+    return this.#host;
   }
 
   // what is left

@@ -191,6 +191,11 @@ export class Reserve {
     });
   }
 
+  /** @internal */
+  get [HOST](): RamHost {
+    return this.#host;
+  }
+
   // the tree
 
   get parent(): Reserve | undefined {
