@@ -36,6 +36,7 @@ import { emptySlabs } from "./housekeeping/slab-emptier.js";
 import { NO_ADDRESS } from "./misuse.js";
 import { bytesOf, framesOf } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
+import type { WaitOptions } from "./wait-queue.js";
 
 /** Counters of a cache. All but `name` are exact at the time of the call. */
 export interface CacheStats {
@@ -278,8 +279,19 @@ export class Cache {
     if (live === 0) this.#fast = NOTHING;
     this.#host.collect();
     this.#host.leave();
-    if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name));
+    if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name), this.#host.deferred());
     this.#host.forget(this);
+  }
+
+  /**
+   * Destroys the cache when all readers of `ram.epoch` that are inside now have left, and what was deferred before has been given back.
+   *
+   * @throws as {@link destroy} and {@link Epoch.synchronize}
+   */
+  async destroyAsync(options?: WaitOptions): Promise<void> {
+    if (this.#fast === NOTHING) return;
+    await this.#host.synchronize(options);
+    this.destroy();
   }
 
   [Symbol.dispose](): void {
@@ -320,9 +332,11 @@ export function checkPromisable(cache: Cache): void {
 export class CacheBusyError extends RingfenceError {
   readonly report: CacheStats;
 
-  constructor(report: CacheStats) {
+  /** @param deferred what waits for readers in all the ram */
+  constructor(report: CacheStats, deferred = 0) {
     const what = report.live === 0 ? "slabs held for reservations" : `live objects in ${report.slabs} slabs`;
-    const text = `cache "${report.name}" has ${report.live || report.slabs} ${what}: free them first`;
+    const wait = deferred === 0 ? "" : `, or await destroyAsync(): ${deferred} deferred frees wait for readers`;
+    const text = `cache "${report.name}" has ${report.live || report.slabs} ${what}: free them first${wait}`;
     super("ERR_RINGFENCE_CACHE_BUSY", text);
     this.report = report;
   }

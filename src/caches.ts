@@ -34,6 +34,8 @@ export interface CacheOptions {
   readonly size: number;
   /** Bytes, a power of two up to 4096; objects lie at multiples of it. Default 8. */
   readonly align?: number | undefined;
+  /** Slabs go back only when no reader of `ram.epoch` can see them any more: see docs/epoch.md. Default false. */
+  readonly typesafe?: boolean | undefined;
   /** Is asked by `ram.defragment()` to move objects: whoever knows where their addresses are kept. Default: nobody, they stay. */
   readonly move?: Mover | undefined;
 }

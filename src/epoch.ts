@@ -120,12 +120,14 @@ function describe({ label, insideMs, holds }: EpochReader): string {
 class Way implements Deferral {
   readonly give: (address: number) => void;
   readonly #push: (address: number) => void;
+  readonly #forget: () => void;
   #pending = 0;
-  #end: (() => void) | undefined;
+  #then: (() => void) | undefined;
 
-  constructor(give: (address: number) => void, push: (address: number) => void) {
+  constructor(give: (address: number) => void, push: (address: number) => void, forget: () => void) {
     this.give = give;
     this.#push = push;
+    this.#forget = forget;
   }
 
   get pending(): number {
@@ -138,14 +140,19 @@ class Way implements Deferral {
   }
 
   end(then: () => void): void {
-    this.#end = then;
-    if (this.#pending === 0) then();
+    this.#then = then;
+    if (this.#pending === 0) this.#finish();
   }
 
   /** One of them was given back, or has failed to be. */
   done(): void {
     this.#pending--;
-    if (this.#pending === 0) this.#end?.();
+    if (this.#pending === 0 && this.#then) this.#finish();
+  }
+
+  #finish(): void {
+    this.#forget();
+    this.#then?.();
   }
 }
 
@@ -157,7 +164,7 @@ export class Epoch {
   readonly #host: RamHost;
   readonly #reports: EpochReports;
   readonly #readers = new Readers();
-  readonly #pending: EpochQueue;
+  readonly #queue: EpochQueue;
   readonly #holdings: Holdings<number>;
   readonly #waiters: WaitQueue<Mark, true>;
   readonly #ways: (Way | undefined)[] = [];
@@ -180,7 +187,7 @@ export class Epoch {
     this.#ram = ram;
     this.#host = host;
     this.#reports = reports;
-    this.#pending = new EpochQueue(host);
+    this.#queue = new EpochQueue(host);
     const outstanding = (): number => this.#readers.count;
     this.#holdings = new Holdings<number>({ name: "epoch", free: () => 0, outstanding });
     this.#waiters = new WaitQueue({
@@ -188,7 +195,7 @@ export class Epoch {
       timeout: (_, waitedMs) => this.#timedOut(waitedMs),
       full: () => new RangeError("there is no limit"),
       holdings: this.#holdings as Holdings,
-      units: ({ position }) => this.#readers.countUpTo(position, this.#pending.head),
+      units: ({ position }) => this.#readers.countUpTo(position, this.#queue.head),
     });
     host.whenDestroyed(() => this.#end());
   }
@@ -205,7 +212,7 @@ export class Epoch {
   enter(label?: string): number {
     if (this.#gone) this.#host.enter(); // throws
     if (label !== undefined && typeof label !== "string") throw notLabel(label);
-    const token = this.#readers.enter(this.#pending.tail, label);
+    const token = this.#readers.enter(this.#queue.tail, label);
     this.#entered++;
     return token;
   }
@@ -220,7 +227,7 @@ export class Epoch {
     const answer = this.#readers.leave(token);
     if (answer === REFUSED) return this.#refuse(token);
     this.#holdings.drop(token);
-    if (answer === LEFT_FIRST && this.#pending.length > 0) this.#empty();
+    if (answer === LEFT_FIRST && this.#queue.length > 0) this.#empty();
     return true;
   }
 
@@ -274,7 +281,7 @@ export class Epoch {
   }
 
   #rows(): Generator<EpochReader> {
-    return this.#readers.rows((position) => distance(position, this.#pending.tail));
+    return this.#readers.rows((position) => distance(position, this.#queue.tail));
   }
 
   // what is given back later
@@ -323,7 +330,11 @@ export class Epoch {
   deferral(give: (address: number) => void): Deferral {
     const free = this.#ways.indexOf(undefined);
     const index = free < 0 ? this.#ways.length : free;
-    const way: Way = new Way(give, (address) => this.#push(address, FIRST_WAY + index));
+    const push = (address: number): void => this.#push(address, FIRST_WAY + index);
+    const forget = (): void => {
+      this.#ways[index] = undefined;
+    };
+    const way = new Way(give, push, forget);
     this.#ways[index] = way;
     return way;
   }
@@ -338,9 +349,9 @@ export class Epoch {
   async synchronize(options?: WaitOptions): Promise<void> {
     checkWait(options);
     this.#host.enter();
-    if (this.#pending.length === 0 && this.#readers.count === 0) return;
+    if (this.#queue.length === 0 && this.#readers.count === 0) return;
     if (options?.timeoutMs === 0) throw this.#timedOut(0);
-    const mark = { number: ++this.#marks, position: this.#pending.tail };
+    const mark = { number: ++this.#marks, position: this.#queue.tail };
     const reached = this.#waiters.wait(mark, options);
     this.#append(mark.number, MARK); // E3
     await reached;
@@ -348,15 +359,20 @@ export class Epoch {
 
   // reports
 
+  /** What waits to be given back. */
+  get pending(): number {
+    return this.#queue.length - (this.#marks - this.#reached);
+  }
+
   /** Counters, and who keeps the rest waiting. */
   stats(): EpochStats {
     this.#look();
-    const pending = this.#pending.length - (this.#marks - this.#reached);
+    const { pending } = this;
     return {
       readers: this.#readers.count,
       oldest: this.#oldest(),
       pending,
-      spilled: this.#pending.spilled,
+      spilled: this.#queue.spilled,
       waiting: this.#waiters.length,
       entered: this.#entered,
       deferred: this.#deferred,
@@ -372,7 +388,7 @@ export class Epoch {
   /** Tells of the oldest reader, once, if it has been inside for too long and something waits for it. */
   #look(): void {
     const token = this.#readers.oldest;
-    if (token === 0 || token === this.#told || this.#pending.length === 0) return;
+    if (token === 0 || token === this.#told || this.#queue.length === 0) return;
     const oldest = this.#oldest() as EpochReader;
     if (oldest.insideMs < this.stallMs) return;
     this.#told = token;
@@ -392,8 +408,8 @@ export class Epoch {
     const { hot } = this.#host.engine;
     const status = hot.judge(address) >>> 0;
     if (status !== OK && !(status === BAD_KIND && this.#isRun(address))) return status;
-    if (this.#pending.isNewest(address, OWN)) return BAD_DOUBLE;
-    return this.#ram.checks && this.#pending.has(address, OWN) ? BAD_DOUBLE : OK;
+    if (this.#queue.isNewest(address, OWN)) return BAD_DOUBLE;
+    return this.#ram.checks && this.#queue.has(address, OWN) ? BAD_DOUBLE : OK;
   }
 
   /** Whether a run of frames begins at `address`. */
@@ -413,7 +429,7 @@ export class Epoch {
   }
 
   #append(item: number, how: number): void {
-    this.#pending.push(item, how);
+    this.#queue.push(item, how);
     this.#host.leave(); // a new batch may have grown the memory
   }
 
@@ -424,8 +440,8 @@ export class Epoch {
     this.#host.enter();
     try {
       while (this.#isRipe()) {
-        const { item, how } = this.#pending;
-        this.#pending.shift();
+        const { item, how } = this.#queue;
+        this.#queue.shift();
         this.#give(item, how);
         if (this.#gone) return;
         this.#host.enter(); // others' code may have grown the memory
@@ -439,8 +455,8 @@ export class Epoch {
 
   /** Whether the oldest entry waits for nobody. */
   #isRipe(): boolean {
-    if (this.#pending.length === 0) return false;
-    return this.#readers.count === 0 || this.#readers.oldestPosition !== this.#pending.head;
+    if (this.#queue.length === 0) return false;
+    return this.#readers.count === 0 || this.#readers.oldestPosition !== this.#queue.head;
   }
 
   #give(item: number, how: number): void {
@@ -472,7 +488,7 @@ export class Epoch {
     } catch (error) {
       this.#failed(address, error);
     }
-    way.done();
+    way.done(); // what follows an end is others' code, too
   }
 
   /** Others' code threw. That it could not reach this ram any more is no news once that was destroyed. */
@@ -486,7 +502,8 @@ export class Epoch {
     this.#gone = true;
     this.#readers.clear();
     this.#holdings.dropAll();
-    for (const { item, how } of this.#pending.abandon()) if (how > MARK) this.#give(item, how);
+    this.#reached = this.#marks;
+    for (const { item, how } of this.#queue.abandon()) if (how > MARK) this.#give(item, how);
     this.#waiters.rejectAll(() => new RingfenceError("ERR_RINGFENCE_RAM_DESTROYED", "this ram was destroyed"));
   }
 }

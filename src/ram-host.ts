@@ -9,6 +9,7 @@ import type { CacheOptions, CacheParts } from "./caches.js";
 import type { Engine } from "./engine/engine.js";
 import type { Probe, Probes } from "./probes.js";
 import type { Shrinker } from "./shrinkers.js";
+import type { WaitOptions } from "./wait-queue.js";
 
 /** Name of the property under which a ram shows its inside to the other parts of this library. @internal */
 export const HOST: unique symbol = Symbol("ringfence.host");
@@ -65,6 +66,10 @@ export interface RamHost {
   whenSettled(look: () => void): () => void;
   /** Books pieces of memory that I/O works on: an unshared memory does not grow while there are any. */
   lend(change: 1 | -1): void;
+  /** Waits for the readers of the epoch, if there is one. */
+  synchronize(options?: WaitOptions): Promise<void>;
+  /** What waits for readers to be given back. */
+  deferred(): number;
   /** Registers what is to be done when the ram is destroyed: who waits is told. @returns a function that takes it off again */
   whenDestroyed(fn: () => void): () => void;
 }

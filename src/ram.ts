@@ -87,6 +87,7 @@ import { makeStruct, type Struct, type StructOptions } from "./struct/struct.js"
 import type { FieldTypes, StructType } from "./struct/types.js";
 import { Supply, type SupplyEvents } from "./supply.js";
 import { utf8Length } from "./text.js";
+import { createTypesafeCache } from "./typesafe.js";
 import type { RecordOptions } from "./watch/recorder.js";
 import type { LeakGroup, LeakOptions, Tracker } from "./watch/tracker.js";
 import { type Recording, Watching } from "./watch/watching.js";
@@ -539,6 +540,7 @@ export class Ram extends Contents {
    *   ERR_RINGFENCE_OUT_OF_MEMORY
    */
   createCache(name: string, options: CacheOptions): Cache {
+    if (options?.typesafe) return createTypesafeCache(this, this.#host, name, options);
     return this.#caches.make(name, options);
   }
 
@@ -944,6 +946,8 @@ export class Ram extends Contents {
         this.#endings.add(fn);
         return () => this.#endings.delete(fn);
       },
+      synchronize: (options) => this.#epoch?.synchronize(options) ?? Promise.resolve(),
+      deferred: () => this.#epoch?.pending ?? 0,
       cpus: () => this.#read(CPUS),
       forget: (cache) => this.#caches.forget(cache),
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
