@@ -6,7 +6,9 @@
  */
 import type { Cache, SlabSource } from "./cache.js";
 import type { CacheOptions, CacheParts } from "./caches.js";
+import type { Guard } from "./debug/guard.js";
 import type { Engine } from "./engine/engine.js";
+import type { AllocatorFailure } from "./modslab/failure.js";
 import type { Probe, Probes } from "./probes.js";
 import type { Shrinker } from "./shrinkers.js";
 import type { WaitOptions } from "./wait-queue.js";
@@ -50,8 +52,13 @@ export interface RamHost {
   makeCache(name: string, options: CacheOptions, parts?: CacheParts, source?: SlabSource): Cache;
   /** Hands dead slabs that wait to those who want to be told of them. @returns how many */
   collect(): number;
+  /** Debug mode, if it is on for anything; `openGuard` turns it on for caches that ask for it. */
+  readonly guard: Guard | undefined;
+  openGuard(): Guard;
   /** Those who look at each allocation. */
   readonly probes: Probes;
+  /** Tells that an allocator's own code has thrown where nobody could be told. */
+  tellFailure(failure: AllocatorFailure): void;
   /** Has `probe` look at each allocation. @returns a function that takes it off again */
   addProbe(probe: Probe): () => void;
   /** Number of cpus that have a head in every record. */
