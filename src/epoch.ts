@@ -81,6 +81,8 @@ export interface Deferral {
   readonly pending: number;
   /** Gives `address` back when all readers that are inside now have left; at once when nobody is. */
   defer(address: number): void;
+  /** Whether `address` was deferred last; where every call is checked in full, whether it waits at all. */
+  has(address: number): boolean;
   /** Nothing more will be deferred. Calls `then` when all that was has been given back: at once if it has. */
   end(then: () => void): void;
 }
@@ -118,16 +120,23 @@ function describe({ label, insideMs, holds }: EpochReader): string {
 
 /** A way of giving addresses back, and how many of them wait. */
 class Way implements Deferral {
+  readonly has: (address: number) => boolean;
   readonly give: (address: number) => void;
   readonly #push: (address: number) => void;
   readonly #forget: () => void;
   #pending = 0;
   #then: (() => void) | undefined;
 
-  constructor(give: (address: number) => void, push: (address: number) => void, forget: () => void) {
-    this.give = give;
-    this.#push = push;
-    this.#forget = forget;
+  constructor(members: {
+    readonly give: (address: number) => void;
+    readonly push: (address: number) => void;
+    readonly has: (address: number) => boolean;
+    readonly forget: () => void;
+  }) {
+    this.has = members.has;
+    this.give = members.give;
+    this.#push = members.push;
+    this.#forget = members.forget;
   }
 
   get pending(): number {
@@ -330,11 +339,15 @@ export class Epoch {
   deferral(give: (address: number) => void): Deferral {
     const free = this.#ways.indexOf(undefined);
     const index = free < 0 ? this.#ways.length : free;
-    const push = (address: number): void => this.#push(address, FIRST_WAY + index);
-    const forget = (): void => {
-      this.#ways[index] = undefined;
-    };
-    const way = new Way(give, push, forget);
+    const how = FIRST_WAY + index;
+    const way = new Way({
+      give,
+      push: (address) => this.#push(address, how),
+      has: (address) => this.#waits(address, how),
+      forget: () => {
+        this.#ways[index] = undefined;
+      },
+    });
     this.#ways[index] = way;
     return way;
   }
@@ -408,8 +421,12 @@ export class Epoch {
     const { hot } = this.#host.engine;
     const status = hot.judge(address) >>> 0;
     if (status !== OK && !(status === BAD_KIND && this.#isRun(address))) return status;
-    if (this.#queue.isNewest(address, OWN)) return BAD_DOUBLE;
-    return this.#ram.checks && this.#queue.has(address, OWN) ? BAD_DOUBLE : OK;
+    return this.#waits(address, OWN) ? BAD_DOUBLE : OK;
+  }
+
+  /** Whether such an entry is the newest; where every call is checked in full, whether there is one. */
+  #waits(address: number, how: number): boolean {
+    return this.#queue.isNewest(address, how) || (this.#ram.checks && this.#queue.has(address, how));
   }
 
   /** Whether a run of frames begins at `address`. */
@@ -491,9 +508,9 @@ export class Epoch {
     way.done(); // what follows an end is others' code, too
   }
 
-  /** Others' code threw. That it could not reach this ram any more is no news once that was destroyed. */
+  /** Others' code threw. That a ram was destroyed meanwhile is nobody's mistake. */
   #failed(address: number | undefined, error: unknown): void {
-    if (this.#gone && error instanceof RingfenceError && error.code === "ERR_RINGFENCE_RAM_DESTROYED") return;
+    if (error instanceof RingfenceError && error.code === "ERR_RINGFENCE_RAM_DESTROYED") return;
     this.#reports.failure({ address, error });
   }
 

@@ -126,6 +126,7 @@ export {
   vec4,
 } from "./struct/types.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";
+export { type Deferring, type RcuOptions, type RcuPages, type RcuSlabs, withRcu } from "./modslab/with-rcu.js";
 export type { Owner, WaitOptions } from "./wait-queue.js";
 export type { RecordOptions } from "./watch/recorder.js";
 export type { LeakChange, LeakGroup, LeakOptions, LeakSnapshot, Tracker } from "./watch/tracker.js";
