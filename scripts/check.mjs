@@ -15,7 +15,7 @@ const ARCHIVE = `build/${packageName}-${version}.tgz`;
 /** A program that does not skip the declarations of its packages, and has no types but the language's and the DOM's. */
 const DECLARATIONS = ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "false", "--types", ""].concat(
   ["--target", "es2022", "--lib", "es2024,dom", "--module", "nodenext"],
-  ["dist/index.d.ts", "dist/core.d.ts"],
+  ["dist/index.d.ts", "dist/core.d.ts", "dist/testing/index.d.ts"],
 );
 
 const CHECKS = [

@@ -81,7 +81,7 @@ export function captureStack(frames: number): Captured {
 }
 
 /** So many frames of this library may lie between a call of the program and the capture of its stack. */
-const OWN_FRAMES = 12;
+const OWN_FRAMES = 20;
 
 /** The first `frames` frames of a stack that are outside of this library. */
 export function callSiteOf(captured: Captured, frames: number): CallSite {

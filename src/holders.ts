@@ -23,7 +23,7 @@ export interface TrackOptions {
   readonly leakAfterMs?: number | undefined;
 }
 
-/** An element that was out for too long. */
+/** An element that was out for too long, or whose lease was lost. */
 export interface Leak {
   readonly pool: string;
   readonly heldMs: number;
@@ -31,6 +31,8 @@ export interface Leak {
   readonly site: string;
   readonly stack: string;
   readonly label: string | undefined;
+  /** Whether it is lost: a lease that was not released was garbage-collected. Its element stays out. */
+  readonly isLost: boolean;
   readonly message: string;
 }
 
@@ -85,6 +87,7 @@ export class Holders<T> {
   readonly #holders = new Map<T, Holder>();
   readonly #tracked = new Set<Holder>();
   readonly #told = new Set<string>();
+  readonly #lost: FinalizationRegistry<Holder> | undefined;
   #untilNext = 1;
 
   /** @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION */
@@ -95,6 +98,7 @@ export class Holders<T> {
     this.#sample = parseSample(options?.sample);
     this.#leakAfterMs = parseLeakAfter(options?.leakAfterMs);
     this.#onLeak = onLeak;
+    if (this.isTracking) this.#lost = new FinalizationRegistry((holder) => this.#isLost(holder));
   }
 
   /** Elements whose holders are known. */
@@ -123,6 +127,18 @@ export class Holders<T> {
     this.look();
   }
 
+  /** Its lease goes out with `element`. If it is collected before the element comes back, that is told. */
+  follow(lease: object, element: T): void {
+    const holder = this.#holders.get(element);
+    if (holder !== undefined) this.#lost?.register(lease, holder, holder);
+  }
+
+  #isLost(holder: Holder): void {
+    if (!this.#tracked.has(holder)) return;
+    this.#told.add(holder.site);
+    this.#onLeak(this.#describe(holder, now() - holder.since, true));
+  }
+
   /** `element` comes back. O1 */
   leave(element: T): void {
     const holder = this.#holders.get(element);
@@ -130,6 +146,7 @@ export class Holders<T> {
     if (holder.next) this.#holders.set(element, holder.next);
     else this.#holders.delete(element);
     this.#tracked.delete(holder);
+    this.#lost?.unregister(holder);
   }
 
   /** The tracked element that has been out for longest. */
@@ -147,15 +164,16 @@ export class Holders<T> {
       if (heldMs < this.#leakAfterMs) return;
       if (this.#told.has(holder.site)) continue;
       this.#told.add(holder.site); // O2
-      this.#onLeak(this.#describe(holder, heldMs));
+      this.#onLeak(this.#describe(holder, heldMs, false));
     }
   }
 
-  #describe({ site, stack, label }: Holder, heldMs: number): Leak {
+  #describe({ site, stack, label }: Holder, heldMs: number, isLost: boolean): Leak {
     const who = label === undefined ? "" : ` by ${label}`;
     const where = site === "" ? "" : ` (acquired at ${site})`;
-    const message = `pool "${this.#pool}": an element has been out${who} for ${seconds(heldMs)}${where}`;
-    return { pool: this.#pool, heldMs, site, stack, label, message };
+    const out = `an element has been out${who} for ${seconds(heldMs)}${where}`;
+    const what = isLost ? `${out}, and is lost: its lease was garbage-collected without a release` : out;
+    return { pool: this.#pool, heldMs, site, stack, label, isLost, message: `pool "${this.#pool}": ${what}` };
   }
 }
 

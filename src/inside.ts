@@ -11,6 +11,7 @@ import { RingfenceError } from "./errors.js";
 import type { HotPath } from "./generated/hot.js";
 import { FLAG_CHECKS, FLAGS, FRAME_SHIFT } from "./generated/layout.js";
 import { Gfp } from "./gfp.js";
+import type { Probes } from "./probes.js";
 import type { Ram } from "./ram.js";
 import { HOST, type RamHost } from "./ram-host.js";
 
@@ -26,6 +27,11 @@ export class PoolMemory {
   /** Whether the ram checks every call in full. */
   get checks(): boolean {
     return (this.#host.read(FLAGS) & FLAG_CHECKS) !== 0;
+  }
+
+  /** Those who look at each allocation. */
+  get probes(): Probes {
+    return this.#host.probes;
   }
 
   /** The hot path in JavaScript. Its views may be out of date: {@link enter} renews them. */

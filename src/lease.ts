@@ -274,6 +274,7 @@ export class Shells<T> {
     if (2 * this.#free <= this.#all) this.#grow(); // L2
     const first = this.#first;
     const shell = this.#ring[first] as Lease<T>;
+    this.#ring[first] = undefined; // who loses a lease is told so when it is collected: nobody may keep it here
     this.#first = (first + 1) & (this.#all - 1);
     this.#free--;
     shell.begin(element);

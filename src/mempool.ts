@@ -62,6 +62,7 @@ import {
 import { bytesOf } from "./options.js";
 import { type Damage, PoisonedStock } from "./poison.js";
 import { ArrayStock, RingStock, type Stock } from "./pool-stock.js";
+import { type Probes, poolProbes } from "./probes.js";
 import { Ram } from "./ram.js";
 import { checkWait, type Owner, WaitQueue } from "./wait-queue.js";
 
@@ -124,6 +125,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   /** The memory that elements are addresses of. */
   readonly #memory: PoolMemory | undefined;
   readonly #size: number | undefined;
+  readonly #probes: Probes;
   readonly #none: None<R>;
   readonly #isLinux: boolean;
   readonly #checks: boolean;
@@ -182,12 +184,15 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     this.#min = min;
     this.#memory = memory;
     this.#size = size;
+    this.#probes = memory?.probes ?? poolProbes;
     this.#none = (memory ? 0 : undefined) as None<R>;
     this.#isLinux = options.ladder === "linux";
     this.#checks = checks ?? memory?.checks ?? false;
     this.#quickTake = inner.quickTake ?? (() => 0);
     this.#quickGive = inner.quickGive ?? (() => false);
-    this.#holders = new Holders(this.name, track, (leak) => this.#tell("leak", leak, leak.message));
+    this.#holders = new Holders(this.name, track, (leak) => {
+      if (!this.#closed) this.#tell("leak", leak, leak.message);
+    });
     this.#holdings = deadlock === false ? undefined : this.#makeHoldings();
     this.#queue = this.#makeQueue(options.maxWaiting);
     this.#shells = this.#makeShells();
@@ -458,7 +463,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
       isAsked = true;
     }
     const element = this.#tryAlloc(gfp, this.tryAcquire, isAsked);
-    return element === undefined ? undefined : this.#shells.take(element);
+    return element === undefined ? undefined : this.#lease(element);
   }
 
   /** Takes a lease; waits as {@link alloc}. */
@@ -579,8 +584,19 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   // the backing
 
-  /** Asks the backing for an element. @returns undefined when it has none, fails, or promises one */
+  /** Asks the backing for an element. @returns undefined when it has none, fails, is made to fail, or promises one */
   #ask(gfp: number): T | undefined {
+    return this.#probes.any && this.#isMadeToFail(gfp, 1) ? undefined : this.#askBacking(gfp);
+  }
+
+  /** Whether a probe wants the backing to be passed over, for so many elements. */
+  #isMadeToFail(gfp: number, count: number): boolean {
+    if (!this.#probes.fails("mempool", count * (this.#size ?? 0), gfp, this.name)) return false;
+    this.#refusals++;
+    return true;
+  }
+
+  #askBacking(gfp: number): T | undefined {
     try {
       const answer = this.#allocate(gfp);
       return typeof answer === "number" && answer !== this.#none ? answer : this.#understand(answer, gfp);
@@ -753,7 +769,13 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     if (holder) this.#holders.enter(element, bulk ? { ...holder } : holder);
     if (owner !== undefined) this.#holdings?.hold(element, owner);
     this.#judge();
-    return isLease ? this.#shells.take(element) : element;
+    return isLease ? this.#lease(element) : element;
+  }
+
+  #lease(element: T): Lease<T> {
+    const lease = this.#shells.take(element);
+    if (this.#holders.isTracking) this.#holders.follow(lease, element);
+    return lease;
   }
 
   // waiting
@@ -864,9 +886,11 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   /** Asks the backing until it has no more, then takes the rest from the reserve, all or nothing. @returns the slots when all are there */
   #askForBulk(request: Request<T>, bulk: Bulk<T>, gfp: number): Slots<T> | undefined {
+    if (this.#probes.any && this.#isMadeToFail(gfp, bulk.count - bulk.got.length))
+      return this.#grantBulk(request, bulk);
     while (bulk.got.length < bulk.count) {
       const expected = this.#expected;
-      const element = this.#ask(gfp);
+      const element = this.#askBacking(gfp);
       if (element !== undefined) {
         if ((gfp & WAYS) !== 0) this.#backed++;
         bulk.got.push(this.#handOut(element, request) as T);

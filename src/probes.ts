@@ -42,7 +42,7 @@ export interface Probe {
   resized?(from: number, to: number, size: number): void;
 }
 
-/** All probes of a ram. */
+/** All probes of a ram, or of the pools whose elements are no memory. */
 export class Probes {
   readonly #probes = new Set<Probe>();
   readonly #turn: (on: boolean) => void;
@@ -85,3 +85,6 @@ export class Probes {
     for (const probe of this.#probes) probe.resized?.(from, to, size);
   }
 }
+
+/** Those who look at mempools whose elements are no memory: these belong to no ram. */
+export const poolProbes: Probes = /* @__PURE__ */ new Probes(() => {});

@@ -1,0 +1,91 @@
+/**
+ * Inspection: what a piece of a program has left behind in its rams: blocks, mistakes, damage.
+ *
+ *   uses     errors, misuse (types), ram, testing/faults (watchRams), watch/tracker
+ *   used by  testing/sweep, testing/leak-check
+ */
+import type { Misuse } from "../misuse.js";
+import type { Ram } from "../ram.js";
+import { HOST } from "../ram-host.js";
+import type { Block } from "../watch/ledger.js";
+import { describeGroup, groupBlocks, type LeakGroup, Tracker } from "../watch/tracker.js";
+import { watchRams } from "./faults.js";
+
+/** What was left behind. */
+export interface Findings {
+  /** Blocks that were taken and not given back, by the stack that took them. */
+  readonly leaks: readonly LeakGroup[];
+  /** Calls that were reported as mistakes. */
+  readonly misuses: readonly Misuse[];
+  /** Invariants of an arena that do not hold, as `ram.validate()` tells them. */
+  readonly problems: readonly string[];
+}
+
+/** One ram under inspection. */
+interface Watched {
+  readonly ram: Ram;
+  readonly tracker: Tracker;
+  readonly misuses: Misuse[];
+  /** Calls that the tracker had seen when the piece began. */
+  mark: number;
+}
+
+/** Looks at what is left behind, piece by piece. */
+export class Inspection {
+  readonly #watched = new Set<Watched>();
+  readonly #end: () => void;
+
+  /** @param rams those that are looked at; undefined: all, and those that are made meanwhile */
+  constructor(rams: Ram | readonly Ram[] | undefined) {
+    this.#end = watchRams(rams, (ram) => this.#watch(ram));
+  }
+
+  /** A new piece begins. */
+  begin(): void {
+    for (const watched of this.#watched) {
+      watched.mark = watched.tracker.number;
+      watched.misuses.length = 0;
+    }
+  }
+
+  /** What the piece has left behind up to now. */
+  look(): Findings {
+    const watched = [...this.#watched];
+    const blocks = watched.flatMap(({ tracker, mark }): Block[] => tracker.live(mark));
+    return {
+      leaks: groupBlocks(blocks),
+      misuses: watched.flatMap(({ misuses }) => misuses),
+      problems: watched.flatMap(({ ram }) => ram.validate().problems),
+    };
+  }
+
+  end(): void {
+    this.#end();
+    for (const watched of [...this.#watched]) watched.tracker.stop();
+  }
+
+  #watch(ram: Ram): () => void {
+    const misuses: Misuse[] = [];
+    const watched = { ram, tracker: new Tracker(ram[HOST], {}), misuses, mark: 0 };
+    const quiet = ram.on("misuse", (misuse) => misuses.push(misuse));
+    const forget = ram[HOST].whenDestroyed(() => this.#watched.delete(watched));
+    this.#watched.add(watched);
+    return () => {
+      quiet();
+      forget();
+    };
+  }
+}
+
+export function isClean({ leaks, misuses, problems }: Findings): boolean {
+  return leaks.length === 0 && misuses.length === 0 && problems.length === 0;
+}
+
+/** Findings in words, a line for each. */
+export function describeFindings({ leaks, misuses, problems }: Findings): string[] {
+  return [
+    ...leaks.map((group) => `leaked: ${describeGroup(group)}`),
+    ...misuses.map(({ message }) => `misuse: ${message}`),
+    ...problems.map((problem) => `damage: ${problem}`),
+  ];
+}
