@@ -17,15 +17,19 @@ export {
 export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
 export { DeadlockError, type DeadlockStep } from "./deadlock.js";
+export type { Corruption, CorruptionKind, DumpRow } from "./debug/report.js";
+export type { Debug, DebugSettings } from "./debug/settings.js";
+export type { Track } from "./debug/tracks.js";
+export type { DebugTrace } from "./debug/watcher.js";
 export type { DeferFailure, Epoch, EpochStall, EpochStats, EpochUse } from "./epoch.js";
 export type { EpochReader } from "./epoch-readers.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";
 export { Gfp } from "./gfp.js";
+export type { Leak, Oldest, TrackOptions } from "./holders.js";
 export type { DefragmentOptions, DefragmentReport } from "./housekeeping/defragmenter.js";
 export type { FlusherOptions } from "./housekeeping/flusher.js";
 export type { MoveFailure, Mover } from "./housekeeping/mover.js";
 export type { Pressure } from "./housekeeping/pressure.js";
-export type { Leak, Oldest, TrackOptions } from "./holders.js";
 export type { Completion, Lease, NodeBuffer } from "./lease.js";
 export type { LinearMemory } from "./memory.js";
 export { Mempool } from "./mempool.js";
@@ -41,6 +45,22 @@ export {
   type Shortage,
 } from "./mempool-report.js";
 export type { Misuse, MisuseKind } from "./misuse.js";
+export type { Allocator } from "./modslab/allocator.js";
+export { pagesInBuffer } from "./modslab/buffer-pages.js";
+export { type DerivedPages, type DerivedSlabs, derive, type PageChanges, type SlabChanges } from "./modslab/derive.js";
+export type { AllocatorFailure } from "./modslab/failure.js";
+export { type FrameFunctions, pagesFrom, pagesOfReservation, pagesOfReserve } from "./modslab/frame-sources.js";
+export type { Constructing, FrameOptions, PageAllocator, Placeable, RamPages } from "./modslab/page-allocator.js";
+export type { ObjectCache, ObjectCounts, SlabAllocator, SlabOptions } from "./modslab/slab-allocator.js";
+export { type CacheOf, type ConstructedCache, type Slabs, slabify } from "./modslab/slabify.js";
+export { FrameAccount, withAccounting } from "./modslab/with-accounting.js";
+export { type ConstructedPages, type ConstructorOptions, withConstructor } from "./modslab/with-constructor.js";
+export { type FallibleRequest, type FaultDecision, withFaultInjection } from "./modslab/with-fault-injection.js";
+export { withNode } from "./modslab/with-node.js";
+export { type Deferring, type RcuOptions, type RcuPages, type RcuSlabs, withRcu } from "./modslab/with-rcu.js";
+export { type AllocationStatistics, type Counting, withStatistics } from "./modslab/with-statistics.js";
+export { type TracedCall, type TraceListener, withTracing } from "./modslab/with-tracing.js";
+export { withZone, type Zone } from "./modslab/with-zone.js";
 export type { RamOptions, TrackingOptions, Watermarks } from "./options.js";
 export type { Damage } from "./poison.js";
 export type { Allocation } from "./probes.js";
@@ -126,7 +146,6 @@ export {
   vec4,
 } from "./struct/types.js";
 export type { AllocationFailure, PressureEvent } from "./supply.js";
-export { type Deferring, type RcuOptions, type RcuPages, type RcuSlabs, withRcu } from "./modslab/with-rcu.js";
 export type { Owner, WaitOptions } from "./wait-queue.js";
 export type { RecordOptions } from "./watch/recorder.js";
 export type { LeakChange, LeakGroup, LeakOptions, LeakSnapshot, Tracker } from "./watch/tracker.js";

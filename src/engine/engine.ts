@@ -24,12 +24,14 @@ export type Instantiate = (memory: WebAssembly.Memory) => WebAssembly.Exports;
 /** No memory: what the views show once a ram is destroyed. */
 const NOTHING = new ArrayBuffer(0);
 
+/** Views of all of a buffer, but for what its end has less than an element. */
 function viewsOf(buffer: ArrayBufferLike): Views {
+  const { byteLength } = buffer;
   return {
     bytes: new Uint8Array(buffer),
-    words: new Uint32Array(buffer),
-    signed: new Int32Array(buffer),
-    doubles: new Float64Array(buffer),
+    words: new Uint32Array(buffer, 0, Math.floor(byteLength / 4)),
+    signed: new Int32Array(buffer, 0, Math.floor(byteLength / 4)),
+    doubles: new Float64Array(buffer, 0, Math.floor(byteLength / 8)),
   };
 }
 

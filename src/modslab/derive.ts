@@ -13,6 +13,7 @@
  * Source: C. Lameter's modular slab allocator (2006), derive_page_allocator and derive_slab_allocator.
  */
 import { RingfenceError, show } from "../errors.js";
+import type { Mover } from "../housekeeping/mover.js";
 import { type Allocator, disposeBase, LIFE, Life, lifeOf } from "./allocator.js";
 import { type PageAllocator, type PagePlan, PLAN, planOf } from "./page-allocator.js";
 import {
@@ -42,7 +43,7 @@ export interface SlabChanges<C extends ObjectCache = ObjectCache> {
   readonly owns?: ((cache: C, address: number) => boolean) | undefined;
   readonly objectSize?: ((cache: C | undefined, address?: number) => number) | undefined;
   readonly counts?: ((cache: C) => ReturnType<SlabAllocator["counts"]>) | undefined;
-  readonly shrink?: ((cache: C) => number) | undefined;
+  readonly shrink?: ((cache: C, move?: Mover) => number) | undefined;
   readonly dup?: ((cache: C) => C) | undefined;
   readonly destroy?: ((cache: C) => boolean) | undefined;
   readonly dispose?: (() => void) | undefined;

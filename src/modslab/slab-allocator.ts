@@ -7,6 +7,7 @@
 import { giveAll, takeAll } from "../bulk.js";
 import type { CacheStats } from "../cache.js";
 import { RingfenceError, show } from "../errors.js";
+import type { Mover } from "../housekeeping/mover.js";
 import type { Allocator } from "./allocator.js";
 import type { PageAllocator } from "./page-allocator.js";
 
@@ -35,8 +36,8 @@ export interface ObjectCache {
   allocBulk(into: Uint32Array): number;
   /** Gives the first `count` addresses back. @returns how many were accepted */
   freeBulk(addresses: Uint32Array, count?: number): number;
-  /** Brings back what waits in sheaves. @returns frames that became free */
-  shrink(): number;
+  /** Brings back what waits in sheaves, and, with `move`, empties sparse slabs: see {@link Cache.shrink}. @returns frames that became free */
+  shrink(move?: Mover): number;
   stats(): CacheStats;
   /** @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live */
   destroy(): void;
@@ -72,8 +73,8 @@ export interface SlabAllocator<C extends ObjectCache = ObjectCache> extends Allo
   /** Bytes of the cache's objects; without a cache, bytes that are usable at `address`. */
   objectSize(cache: C | undefined, address?: number): number;
   counts(cache: C): ObjectCounts;
-  /** Brings back what waits in sheaves, and gives empty slabs back. @returns frames that became free */
-  shrink(cache: C): number;
+  /** Brings back what waits in sheaves, and, with `move`, empties sparse slabs. @returns frames that became free */
+  shrink(cache: C, move?: Mover): number;
   /** The same cache once more: it ends when it was destroyed as often as it was made and duplicated. */
   dup(cache: C): C;
   /**
@@ -137,8 +138,8 @@ export class DerivedCache implements ObjectCache {
     return giveAll(addresses, count, this.#giveOne);
   }
 
-  shrink(): number {
-    return this.slabs.shrink(this);
+  shrink(move?: Mover): number {
+    return this.slabs.shrink(this, move);
   }
 
   stats(): CacheStats {
@@ -155,6 +156,15 @@ export class DerivedCache implements ObjectCache {
 }
 
 /** @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT @internal */
+export function checkSlabs(value: unknown): SlabAllocator {
+  const slabs = value as Partial<SlabAllocator> | null | undefined;
+  if (typeof slabs === "object" && typeof slabs?.create === "function" && typeof slabs.free === "function") {
+    return slabs as SlabAllocator;
+  }
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `slabs must be a slab allocator, not ${show(value)}`);
+}
+
+/** @internal */
 export function foreignCache(cache: unknown, slabs: string): RingfenceError {
   const name = (cache as Partial<ObjectCache> | null)?.name;
   const which = typeof name === "string" ? `"${name}"` : show(cache);

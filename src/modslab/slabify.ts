@@ -33,6 +33,7 @@ import {
   TRAIT_TOLD,
 } from "../generated/layout.js";
 import { Gfp } from "../gfp.js";
+import type { Mover } from "../housekeeping/mover.js";
 import { framesOf } from "../options.js";
 import type { Ram } from "../ram.js";
 import { HOST, type RamHost } from "../ram-host.js";
@@ -71,6 +72,7 @@ function partsOf(plan: PagePlan): CacheParts | undefined {
 /** Makes slabs of a chain's runs, and gives dead ones back to it. */
 class ChainSource implements SlabSource {
   readonly #pages: PageAllocator;
+  readonly #makesSlabs: boolean;
   readonly #host: RamHost;
   /** Called when the cache has ended. */
   readonly #endings: (() => void)[] = [];
@@ -78,8 +80,10 @@ class ChainSource implements SlabSource {
   #frames = 0;
   #isSupplying = false;
 
-  constructor(pages: PageAllocator) {
+  /** @param makesSlabs whether the hot path does not */
+  constructor(pages: PageAllocator, makesSlabs: boolean) {
     this.#pages = pages;
+    this.#makesSlabs = makesSlabs;
     this.#host = pages.ram[HOST];
   }
 
@@ -94,7 +98,7 @@ class ChainSource implements SlabSource {
   }
 
   supply(gfp: number): number {
-    if (this.#isSupplying) return 0; // G4
+    if (!this.#makesSlabs || this.#isSupplying) return 0; // G4
     this.#isSupplying = true;
     try {
       const run = this.#pages.allocate(this.#frames, { gfp: gfp & ~Gfp.Zero, slot: this.#slot });
@@ -191,7 +195,7 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
     }
     lifeOf(pages).enter();
     const host = pages.ram[HOST];
-    const source = new ChainSource(pages);
+    const source = new ChainSource(pages, plan.supplied);
     const cache = host.makeCache(name, layout, partsOf(plan), source);
     const frames = host.word(cache[RECORD], SLAB_FRAMES);
     if (frames > longest) {
@@ -237,8 +241,8 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
     return { objects, live, slabs: host.word(record, COUNT), partial: partialSlabs(host, record) };
   }
 
-  shrink(cache: Cache): number {
-    return this.#own(cache).shrink();
+  shrink(cache: Cache, move?: Mover): number {
+    return this.#own(cache).shrink(move);
   }
 
   dup(cache: Cache): Cache {
