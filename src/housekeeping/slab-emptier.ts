@@ -11,7 +11,8 @@
  * when all objects can be moved. Nothing is taken from the page layer, so this works when memory is short.
  *
  * Invariants
- *   V1  #donor and #receiver are 0 or held slabs of the cache, and not the same; outside of `run` they are 0
+ *   V1  #donor and #receiver are 0 or held slabs of the cache, and not the same; outside of `run` they are 0. No sheaf holds an object
+ *       of them
  *   V2  #isFree tells which objects of the donor are free, while its state is #seen
  *   V3  a slab is a donor once in a pass, and there are as many donors as there were slabs at its beginning, at most
  *
@@ -119,10 +120,7 @@ export class SlabEmptier {
 
   /** @returns false when there is none: at most one slab that was not tried is partial. V1 V3 */
   #openDonor(): boolean {
-    if (this.#donorsLeft === 0) return false;
-    this.#donorsLeft--;
-    // what a mover has given back may lie in sheaves, and would look as if it was in use
-    if (this.#host.engine.core.sheaved(this.#record) >>> 0 !== 0) this.#flush();
+    this.#flushAgain();
     const donor = this.#chooseDonor();
     if (donor === 0) return false;
     if (this.#receiver === 0 && this.#word(PARTIAL) === this.#word(LAST)) return false;
@@ -132,12 +130,19 @@ export class SlabEmptier {
     return true;
   }
 
+  /** Before a slab is held: of what a mover has given back nothing may lie in a sheaf, from which it could not go home. V1 */
+  #flushAgain(): void {
+    if (this.#host.engine.core.sheaved(this.#record) >>> 0 !== 0) this.#flush();
+  }
+
   /** The slab that was not finished if it is still partial, else the last one that was not tried; 0: there is none. */
   #chooseDonor(): number {
     const unfinished = this.#unfinished;
     this.#unfinished = 0;
     if (unfinished !== 0 && this.#hot.isPartial(this.#record, unfinished)) return unfinished;
     this.#next = 0;
+    if (this.#donorsLeft === 0) return 0;
+    this.#donorsLeft--;
     for (let slabs = this.#tried.size; slabs !== 0 && this.#tried.has(this.#word(LAST)); slabs--) {
       this.#hot.preferSlab(this.#record, this.#word(LAST));
     }
@@ -200,6 +205,7 @@ export class SlabEmptier {
       const full = this.#receiver;
       this.#receiver = 0;
       if (full !== 0) this.#unhold(full);
+      this.#flushAgain();
       const slab = this.#word(PARTIAL);
       if (slab === 0) return false;
       this.#hot.hold(this.#record, slab);
