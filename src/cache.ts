@@ -6,6 +6,7 @@
  */
 import { isWord } from "./arguments.js";
 import { giveAll, takeAll } from "./bulk.js";
+import type { DebugCache } from "./debug/debug-cache.js";
 import { RingfenceError } from "./errors.js";
 import type { HotPath } from "./generated/hot.js";
 import {
@@ -49,7 +50,7 @@ export interface CacheStats {
   readonly slabs: number;
   /** Bytes of all slabs. */
   readonly bytes: number;
-  /** Objects that exist, that users hold, and that wait in sheaves. */
+  /** Objects that exist, that users hold, and that wait in sheaves or in quarantine. */
   readonly objects: number;
   readonly live: number;
   readonly sheaved: number;
@@ -66,7 +67,7 @@ export interface CacheStats {
 /** Reads the counters of the cache record at `record`. @internal */
 export function readStats(host: RamHost, record: number, name: string): CacheStats {
   const read = (offset: number): number => host.word(record, offset);
-  const sheaved = host.engine.core.sheaved(record) >>> 0;
+  const sheaved = (host.engine.core.sheaved(record) >>> 0) + (host.guard?.cacheAt(record)?.waiting ?? 0);
   const shorts = read(SHORTS);
   const heads = Array.from({ length: host.cpus() }, (_, cpu) => HEAD + cpu * HEAD_STRIDE);
   const sum = (offset: number): number => heads.reduce((total, head) => total + read(head + offset), 0);
@@ -128,15 +129,18 @@ export class Cache {
   readonly #host: RamHost;
   readonly #record: number;
   readonly #source: SlabSource | undefined;
+  /** Looks at what is taken and given back. Such a cache has no sheaves, so that the fast halves never succeed. */
+  readonly #debug: DebugCache | undefined;
   /** Where the fast halves come from: the engine, or, once the cache is destroyed, halves that never succeed. */
   #fast: { readonly hot: FastHalves };
   readonly #takeOne = (): number => this.alloc();
   readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
-  constructor(host: RamHost, record: number, name: string, source?: SlabSource) {
+  constructor(host: RamHost, record: number, name: string, source?: SlabSource, debug?: DebugCache) {
     this.#host = host;
     this.#source = source;
+    this.#debug = debug;
     this.#fast = host.engine;
     this.#record = record;
     this.name = name;
@@ -166,7 +170,7 @@ export class Cache {
     this.#enter();
     const { probes } = this.#host;
     if (probes.any && probes.fails("cache", this.size, gfp, this.name)) return 0;
-    const address = this.#take(gfp) || this.#whenShort(gfp);
+    const address = this.#debug ? this.#debug.alloc(gfp) : this.#take(gfp) || this.#whenShort(gfp);
     if (address !== 0 && probes.any) probes.took(address, this.size, 1, "cache", this.name, (gfp & Gfp.Zero) !== 0);
     this.#host.leave();
     return address;
@@ -225,11 +229,19 @@ export class Cache {
   #freeSlow(address: number): boolean {
     this.#enter();
     if (address === 0) return true;
-    const status = isWord(address) ? this.#host.engine.core.cacheFree(this.#record, address) : NO_ADDRESS;
+    const status = isWord(address) ? this.#put(address) : NO_ADDRESS;
     if (status !== 0) this.#host.blame(status, "free", address, this.name);
     else if (this.#host.probes.any) this.#host.probes.gave(address, "cache");
     this.#host.leave();
     return status === 0;
+  }
+
+  /** Gives an object to the slabs. @returns OK, or why it was refused */
+  #put(address: number): number {
+    if (this.#debug?.contains(address)) return this.#debug.free(address, "free");
+    const status = this.#host.engine.core.cacheFree(this.#record, address) >>> 0;
+    this.#debug?.reportStranger(address, status);
+    return status;
   }
 
   /**
@@ -258,8 +270,9 @@ export class Cache {
    */
   shrink(move?: Mover): number {
     this.#enter();
-    if (move !== undefined) return emptySlabs(this.#host, this.#record, checkMover(move));
+    if (move !== undefined && !this.#debug) return emptySlabs(this.#host, this.#record, checkMover(move));
     const before = readStats(this.#host, this.#record, this.name).bytes;
+    this.#debug?.flush();
     this.#host.engine.core.flush(this.#record);
     this.#host.engine.hot.sortPartial(this.#record);
     this.#host.leave();
@@ -275,10 +288,15 @@ export class Cache {
     if (this.#fast === NOTHING) return;
     this.#enter();
     this.#host.releaseCache(this.#record);
+    this.#debug?.flush();
     const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
-    if (live === 0) this.#fast = NOTHING;
+    if (live === 0) {
+      this.#fast = NOTHING;
+      this.#host.guard?.forget(this.#record);
+    }
     this.#host.collect();
     this.#host.leave();
+    if (live !== 0) this.#debug?.reportRemaining();
     if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name), this.#host.deferred());
     this.#host.forget(this);
   }
@@ -302,6 +320,20 @@ export class Cache {
   stats(): CacheStats {
     this.#enter();
     return readStats(this.#host, this.#record, this.name);
+  }
+
+  /**
+   * Checks every object of a cache that is looked at (`debug`), mends what is wrong, and reports it as `corruption`. A plain cache
+   * has nothing that could be checked object by object: `ram.validate()` walks it.
+   *
+   * @returns errors: reports and repairs; 0 for a plain cache
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
+   */
+  validate(): number {
+    this.#enter();
+    const errors = this.#debug?.validate() ?? 0;
+    this.#host.leave();
+    return errors;
   }
 
   #enter(): void {

@@ -1,11 +1,13 @@
 /**
  * Caches: the register of a ram's caches, how they are made, and what becomes of their dead slabs.
  *
- *   uses     arguments, cache, errors, ram-host, generated/layout
+ *   uses     arguments, cache, debug, errors, ram-host, generated/layout
  *   used by  ram
  */
 import { checkAlignment, checkSize } from "./arguments.js";
 import { Cache, MOVER, type SlabSource, SOURCE } from "./cache.js";
+import type { DebugCache } from "./debug/debug-cache.js";
+import type { Debug } from "./debug/settings.js";
 import { RingfenceError, show } from "./errors.js";
 import {
   CACHE_INTERNAL,
@@ -38,6 +40,8 @@ export interface CacheOptions {
   readonly typesafe?: boolean | undefined;
   /** Is asked by `ram.defragment()` to move objects: whoever knows where their addresses are kept. Default: nobody, they stay. */
   readonly move?: Mover | undefined;
+  /** What is looked at in debug mode, as in `createRam`. Objects that are looked at are not moved. Default: what the ram says. */
+  readonly debug?: Debug | undefined;
 }
 
 /** What a derived cache has beside a plain one. @internal */
@@ -105,16 +109,31 @@ export class Caches {
     }
     const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
     const move = options.move === undefined ? undefined : checkMover(options.move);
+    const makeDebug = this.#debugFor(name, size, align, options.debug, parts);
     this.#host.enter();
-    const record = this.#makeRecord(size, align, parts);
+    const debug = makeDebug?.();
+    const record = makeDebug ? (debug?.record ?? 0) : this.#makeRecord(size, align, parts);
     this.#host.leave();
     if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
-    const cache = new Cache(this.#host, record, name, source);
-    cache[MOVER] = move;
+    const cache = new Cache(this.#host, record, name, source, debug);
+    cache[MOVER] = debug ? undefined : move;
     this.#caches.set(record, cache);
     const block = this.#host.word(record, PARTS);
     if (block !== 0) this.#parts.set(cache, block);
     return cache;
+  }
+
+  /** How to make a cache that is looked at; undefined for a plain one, and a derived one. */
+  #debugFor(
+    name: string,
+    size: number,
+    align: number,
+    debug: Debug | undefined,
+    parts: CacheParts | undefined,
+  ): (() => DebugCache | undefined) | undefined {
+    const guard = debug === undefined ? this.#host.guard : this.#host.openGuard();
+    const watch = parts === undefined ? guard?.watchOf(name, debug) : undefined;
+    return watch && (() => guard?.makeCache(name, size, align, watch));
   }
 
   /** @returns the record's address, or 0 and nothing was taken */

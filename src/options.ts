@@ -4,6 +4,7 @@
  *   uses     errors, memory
  *   used by  create
  */
+import { type Debug, type DebugPlan, parseDebug } from "./debug/settings.js";
 import { RingfenceError, show } from "./errors.js";
 import { FRAME_SIZE } from "./generated/layout.js";
 import { type FlusherOptions, parseFlusher } from "./housekeeping/flusher.js";
@@ -27,6 +28,8 @@ export interface RamOptions {
   module?: object | undefined;
   /** Whether every call is checked in full, at several times its cost. Default false. */
   checks?: boolean | undefined;
+  /** What is looked at in debug mode: letters such as "FZPU", true for these, or settings by name. docs/debugging.md. Default: nothing. */
+  debug?: Debug | undefined;
   /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
   watermarks?: Watermarks | undefined;
   /**
@@ -67,6 +70,7 @@ export interface Plan {
   readonly frames: number;
   readonly maximum: number;
   readonly checks: boolean;
+  readonly debug: DebugPlan | undefined;
   readonly marks: Marks;
   /** Period of the flusher in ms, 0: none. */
   readonly flushMs: number;
@@ -89,6 +93,7 @@ const KNOWN = new Set([
   "base",
   "module",
   "checks",
+  "debug",
   "watermarks",
   "flusher",
   "track",
@@ -204,6 +209,7 @@ export function parseOptions(options: RamOptions): Plan {
     maximum: most,
     marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
+    debug: parseDebug(options.debug),
     flushMs: parseFlusher(options.flusher),
     track: options.track === undefined || options.track === false ? undefined : parseTracking(options.track),
   };

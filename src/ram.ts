@@ -20,6 +20,12 @@ import { type CacheOptions, Caches } from "./caches.js";
 import { CleanCache, type CleanCacheFailure, type CleanCacheOptions } from "./clean-cache.js";
 import { CleanFrames } from "./clean-frames.js";
 import { Contents, ENTER } from "./contents.js";
+import { Guard } from "./debug/guard.js";
+import { guardedMalloc } from "./debug/malloc.js";
+import type { Corruption } from "./debug/report.js";
+import type { DebugPlan } from "./debug/settings.js";
+import { Tracks } from "./debug/tracks.js";
+import type { DebugTrace } from "./debug/watcher.js";
 import type { Engine } from "./engine/engine.js";
 import { type DeferFailure, Epoch, type EpochStall } from "./epoch.js";
 import { RingfenceError } from "./errors.js";
@@ -110,6 +116,10 @@ const ORDERS = 21;
 export interface RamEvents extends SupplyEvents {
   /** A caller's mistake. Without a listener the first ten are written to the console. */
   misuse: Misuse;
+  /** Something was overwritten, or given back wrongly, where debug mode looks. Without a listener the first ten are written to the console. */
+  corruption: Corruption;
+  /** A call on a cache with the debug letter T. */
+  debugTrace: DebugTrace;
   /** The arena has grown: views made before are detached unless the memory is shared. */
   grow: { readonly size: number };
   /** An `onEvict` of a clean cache threw or rejected. */
@@ -177,6 +187,10 @@ export class Ram extends Contents {
   readonly #caches: Caches;
   readonly #housekeeping: Housekeeping;
   readonly #probes: Probes;
+  /** Bytes that the arena may have. */
+  readonly #most: number;
+  /** Debug mode, if it is on for anything. */
+  #guard: Guard | undefined;
   readonly #watching: Watching;
   #pages: RamPages | undefined;
   #slabs: Slabs<RamPages> | undefined;
@@ -207,9 +221,11 @@ export class Ram extends Contents {
     const flags = plan.checks ? FLAG_CHECKS : 0;
     if (!engine.core.arenaInit(plan.frames, plan.maximum, flags, 1, plan.adopted ? 0 : 1)) throw tooSmall(plan);
     engine.bind(plan.base);
+    this.#most = bytesOf(plan.maximum);
     this.#probes = new Probes((on) => {
-      engine.isCold = on;
+      engine.isCold = on || plan.debug !== undefined;
     });
+    engine.isCold = plan.debug !== undefined;
     this.#host = this.#makeHost();
     this.#caches = new Caches(this.#host);
     this.#supply = new Supply(this.#host, plan.marks, (name, event) => this.#tellSupply(name, event));
@@ -218,6 +234,18 @@ export class Ram extends Contents {
     this.#watching = new Watching(this.#host);
     if (plan.track !== undefined) this.#watching.track(plan.track);
     this.#endings.add(enterRam(this));
+    if (plan.debug !== undefined) this.#guard = this.#makeGuard(plan.debug);
+  }
+
+  /** @param plan undefined: only for caches that ask for it */
+  #makeGuard(plan: DebugPlan | undefined): Guard {
+    const corruption = (report: Corruption): void => {
+      if (!this.#events.emit("corruption", report)) this.#report(report.text);
+    };
+    const trace = (call: DebugTrace): void => void this.#events.emit("debugTrace", call);
+    const guard = new Guard(this.#host, plan, this.#most, new Tracks(), { corruption, trace });
+    this.#endings.add(() => guard.clear());
+    return guard;
   }
 
   /** The engine that runs what the fast halves can not do. */
@@ -275,7 +303,8 @@ export class Ram extends Contents {
   #kmallocSlow(size: number, gfp: number): number {
     this[ENTER]();
     if (this.#fails("kmalloc", size, gfp)) return 0;
-    const address = this.#engine.core.malloc(size) >>> 0 || this.#kmallocShort(gfp, 1, size);
+    const address =
+      this.#guard?.kmalloc(size, 1, gfp) ?? (this.#engine.core.malloc(size) >>> 0 || this.#kmallocShort(gfp, 1, size));
     return this.#took(address, size, 1, "kmalloc");
   }
 
@@ -323,7 +352,9 @@ export class Ram extends Contents {
     if (size >>> 0 !== size || size === 0) return this.#kmallocOdd(size);
     this[ENTER]();
     if (this.#fails("kmalloc", size, gfp)) return 0;
-    const address = this.#engine.core.kzalloc(size) >>> 0 || this.#kzallocShort(gfp, size);
+    const address =
+      this.#guard?.kmalloc(size, 1, gfp | Gfp.Zero) ??
+      (this.#engine.core.kzalloc(size) >>> 0 || this.#kzallocShort(gfp, size));
     return this.#took(address, size, 1, "kmalloc", true);
   }
 
@@ -362,7 +393,9 @@ export class Ram extends Contents {
   #kmallocAlignedSlow(size: number, align: number, gfp: number): number {
     this[ENTER]();
     if (this.#fails("kmalloc", size, gfp)) return 0;
-    const address = this.#engine.core.alignedAlloc(align, size) >>> 0 || this.#kmallocShort(gfp, align, size);
+    const address =
+      this.#guard?.kmalloc(size, align, gfp) ??
+      (this.#engine.core.alignedAlloc(align, size) >>> 0 || this.#kmallocShort(gfp, align, size));
     return this.#took(address, size, align, "kmalloc");
   }
 
@@ -380,7 +413,9 @@ export class Ram extends Contents {
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
     if (this.#engine.hot.staysFast(address, wanted)) return address;
     if (this.#fails("kmalloc", wanted, Gfp.Kernel)) return 0;
-    const moved = this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted);
+    const moved =
+      this.#guard?.krealloc(address, wanted, Gfp.Kernel) ??
+      (this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted));
     if (moved !== 0 && this.#probes.any) this.#probes.resized(address, moved, wanted);
     this.#leave();
     return moved;
@@ -411,7 +446,8 @@ export class Ram extends Contents {
   /** Whether something that can be resized begins at `address`; reports it if not. */
   #isLive(address: number, operation: string): boolean {
     this[ENTER]();
-    const status = isWord(address) ? this.#engine.hot.judge(address) >>> 0 : NO_ADDRESS;
+    const status =
+      this.#guard?.judge(address, operation) ?? (isWord(address) ? this.#engine.hot.judge(address) >>> 0 : NO_ADDRESS);
     if (status !== 0) this.#blame(status, operation, address);
     return status === 0;
   }
@@ -429,7 +465,9 @@ export class Ram extends Contents {
   #kfreeSlow(address: number): boolean {
     this[ENTER]();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
-    const status = isWord(address) ? this.#engine.core.freeRest(address) >>> 0 : NO_ADDRESS;
+    const status =
+      this.#guard?.kfree(address, "kfree") ??
+      (isWord(address) ? this.#engine.core.freeRest(address) >>> 0 : NO_ADDRESS);
     if (status !== 0) this.#blame(status, "kfree", address);
     return this.#gave(address, status, "kmalloc");
   }
@@ -437,7 +475,10 @@ export class Ram extends Contents {
   /** Bytes usable at `address`, at least those asked for; 0 for 0, ZERO_SIZE_PTR, and where nothing begins. */
   ksize(address: number): number {
     this[ENTER]();
-    return isWord(address) && address !== ZERO_SIZE_PTR ? this.#engine.core.ksize(address) >>> 0 : 0;
+    return (
+      this.#guard?.ksize(address) ??
+      (isWord(address) && address !== ZERO_SIZE_PTR ? this.#engine.core.ksize(address) >>> 0 : 0)
+    );
   }
 
   /**
@@ -483,6 +524,7 @@ export class Ram extends Contents {
     const isZeroed = (gfp & Gfp.Zero) !== 0;
     if (address !== 0 && isZeroed) this.#zero(address, bytesOf(frames));
     if (address !== 0 && move) this.#housekeeping.runs.add(address, frames, step, move);
+    else if (address !== 0) this.#guard?.tookFrames(address, bytesOf(frames));
     return this.#took(address, bytesOf(frames), align, "frames", isZeroed);
   }
 
@@ -494,7 +536,9 @@ export class Ram extends Contents {
   giveFrames(address: number): boolean {
     this[ENTER]();
     if (address === 0) return true;
-    const status = isWord(address) ? this.#engine.core.giveFrames(address) >>> 0 : NO_ADDRESS;
+    const status =
+      this.#guard?.giveFrames(address, "giveFrames") ??
+      (isWord(address) ? this.#engine.core.giveFrames(address) >>> 0 : NO_ADDRESS);
     if (status !== 0) this.#blame(status, "giveFrames", address);
     else this.#housekeeping.runs.forget(address);
     return this.#gave(address, status, "frames");
@@ -645,6 +689,7 @@ export class Ram extends Contents {
   validate(): Validation {
     this[ENTER]();
     const problems = describeProblems(this.#engine.hot.checkArena() >>> 0);
+    problems.push(...(this.#guard?.validate() ?? []));
     return { ok: problems.length === 0, problems };
   }
 
@@ -776,6 +821,7 @@ export class Ram extends Contents {
   /** Brings back what waits in sheaves, and empty slabs. @returns frames that became free */
   shrink(): number {
     this[ENTER]();
+    this.#guard?.flush();
     const frames = this.#engine.core.reclaim() >>> 0;
     this.#leave();
     return frames;
@@ -811,15 +857,16 @@ export class Ram extends Contents {
    */
   mallocImports(): MallocImports {
     this[ENTER]();
+    if (this.#guard?.isGeneral) return guardedMalloc(this);
     const entries = MALLOC_NAMES.map((name) => [
       name,
-      this.#engine.kind === "wasm" ? this.#engine.core[name] : this.#guard(name),
+      this.#engine.kind === "wasm" ? this.#engine.core[name] : this.#entry(name),
     ]);
     return Object.fromEntries(entries) as MallocImports;
   }
 
   /** A C name of the TypeScript engine, with fresh views. None takes more than three numbers: an array of them would be garbage. */
-  #guard(name: (typeof MALLOC_NAMES)[number]): (a: number, b: number, c: number) => number {
+  #entry(name: (typeof MALLOC_NAMES)[number]): (a: number, b: number, c: number) => number {
     return (a, b, c) => {
       this[ENTER]();
       const call = this.#engine.core[name] as (a: number, b: number, c: number) => number | undefined;
@@ -922,6 +969,7 @@ export class Ram extends Contents {
   }
 
   #makeHost(): RamHost {
+    const guard = (): Guard | undefined => this.#guard;
     return {
       engine: this.#engine,
       base: this.base,
@@ -930,7 +978,8 @@ export class Ram extends Contents {
       blame: (status, operation, address, owner) => this.#blame(status, operation, address, owner),
       word: (address, offset) => this.#word(address, offset),
       read: (offset) => this.#read(offset),
-      whenShort: (gfp, frames, attempt, urgent) => this.#supply.whenShort(gfp, frames, attempt, urgent),
+      whenShort: (gfp, frames, attempt, urgent) =>
+        this.#guard?.relieve(attempt) || this.#supply.whenShort(gfp, frames, attempt, urgent),
       registerShrinker: (shrinker) => this.#supply.shrinkers.register(shrinker),
       reclaimAsync: (frames, signal) => this.#supply.reclaimAsync(frames, signal),
       urgentObject: (record) => this.#supply.urgentObject(record),
@@ -952,6 +1001,13 @@ export class Ram extends Contents {
       forget: (cache) => this.#caches.forget(cache),
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
       collect: () => this.#caches.collect(true),
+      get guard() {
+        return guard();
+      },
+      openGuard: () => {
+        this.#guard ??= this.#makeGuard(undefined);
+        return this.#guard;
+      },
       probes: this.#probes,
       tellFailure: (failure) => this.#tellFailure(failure),
       addProbe: (probe) => this.#probes.add(probe),
