@@ -50,20 +50,29 @@ export interface SlabChanges<C extends ObjectCache = ObjectCache> {
   readonly [capability: string]: unknown;
 }
 
+/** A name that was spelled out, not any text. */
+type Spelled<Key> = string extends Key ? never : number extends Key ? never : Key;
+
 /** What is added: every change that the base has no member for. */
 type Added<Base, Changes> = {
-  readonly [Key in Exclude<keyof Changes, keyof Base> as Changes[Key] extends undefined ? never : Key]: Changes[Key];
+  readonly [Key in Exclude<keyof Changes, keyof Base> as Changes[Key] extends undefined
+    ? never
+    : Spelled<Key>]: Changes[Key];
 };
 /** Names of what is taken away. */
-type Taken<Changes> = { [Key in keyof Changes]: Changes[Key] extends undefined ? Key : never }[keyof Changes];
+type Taken<Changes> = { [Key in keyof Changes as Spelled<Key>]: Changes[Key] extends undefined ? Key : never };
+/** The base's members but for what is taken away. */
+type Kept<Base, Names> = { [Key in keyof Base as Key extends Names ? never : Key]: Base[Key] };
 
 /** A page allocator that was derived from one of type `Base`. */
-export type DerivedPages<Base, Changes = unknown> = Omit<Base, Taken<Changes>> & Added<Base, Changes> & Disposable;
+export type DerivedPages<Base, Changes = unknown> = Kept<Base, Taken<Changes>[keyof Taken<Changes>]> &
+  Added<Base, Changes> &
+  Disposable;
 
 /** A slab allocator that was derived from one of type `Base`. Its caches are of the base's type unless it changes what is done with them. */
 export type DerivedSlabs<Base, Changes = unknown> = (keyof Changes & CacheMethod extends never
-  ? Omit<Base, Taken<Changes>>
-  : Omit<Base, Taken<Changes> | keyof SlabAllocator> & SlabAllocator) &
+  ? Kept<Base, Taken<Changes>[keyof Taken<Changes>]>
+  : Kept<Base, Taken<Changes>[keyof Taken<Changes>] | keyof SlabAllocator> & SlabAllocator) &
   Added<Base, Changes> &
   Disposable;
 
@@ -120,14 +129,18 @@ class Making {
   readonly derived: Members = {};
   readonly life: Life;
   readonly #base: Allocator;
-  /** What an argument is called one layer below. */
   readonly #translate: (value: unknown) => unknown;
 
+  /**
+   * @param translate what an argument is called one layer below
+   * @param without   members of the base that the derived allocator does not have
+   */
   constructor(
     base: Allocator,
     name: string,
     changes: object,
     translate: (value: unknown) => unknown = (value) => value,
+    without: ReadonlySet<PropertyKey> = NONE,
   ) {
     this.#base = base;
     this.#translate = translate;
@@ -135,7 +148,7 @@ class Making {
     this.life = new Life(full, base.ram);
     const letGo = lifeOf(base).hold();
     const { derived } = this;
-    for (const [key, member] of membersOf(base)) this.#put(key, member, base);
+    for (const [key, member] of membersOf(base)) if (!without.has(key)) this.#put(key, member, base);
     for (const [key, member] of membersOf(changes)) this.#put(key, member, derived);
     derived.name = full;
     derived[LIFE] = this.life;
@@ -169,6 +182,10 @@ class Making {
   }
 }
 
+const NONE: ReadonlySet<PropertyKey> = new Set();
+/** What somebody else's changes take away: they name the base that they were written for, so the chain can not be set up elsewhere. */
+const PLACE: ReadonlySet<PropertyKey> = new Set(["place"]);
+
 const VISIBLE = { enumerable: true, configurable: true } as const;
 
 /**
@@ -184,7 +201,7 @@ export function derivePages<Base extends PageAllocator, Changes extends PageChan
   part?: (plan: PagePlan) => PagePlan,
 ): DerivedPages<Base, Changes> {
   check(base, name, changes);
-  const { derived } = new Making(base, name, changes);
+  const { derived } = new Making(base, name, changes, undefined, PLACE);
   const plan = planOf(base);
   const { allocate, free } = changes;
   derived[PLAN] = part?.(plan) ?? {
@@ -271,7 +288,7 @@ class SlabMaking {
  * @param changes methods that replace the base's; other members are added; those that are `undefined` are taken away
  * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT; ERR_RINGFENCE_ALLOCATOR_DISPOSED when the base was disposed
  */
-export function derive<Base extends SlabAllocator, Changes extends SlabChanges>(
+export function derive<Base extends SlabAllocator, Changes extends SlabChanges<ReturnType<Base["create"]>>>(
   base: Base,
   name: string,
   changes: Changes & ThisType<DerivedSlabs<Base, Changes>>,
@@ -284,10 +301,5 @@ export function derive<Base extends PageAllocator, Changes extends PageChanges>(
 export function derive(base: Allocator, name: string, changes: object): unknown {
   check(base, name, changes);
   if (isSlabs(base)) return deriveSlabs(base, name, changes as SlabChanges);
-  return withoutPlace(base as PageAllocator, name, changes as PageChanges);
-}
-
-/** Changes of somebody else's name the base that they were written for: such a chain can not be set up elsewhere. */
-function withoutPlace(base: PageAllocator, name: string, changes: PageChanges): PageAllocator {
-  return derivePages(base, name, { place: undefined, ...changes });
+  return derivePages(base as PageAllocator, name, changes as PageChanges);
 }

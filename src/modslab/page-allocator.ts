@@ -13,7 +13,7 @@
  */
 import { checkCount, isWord } from "../arguments.js";
 import { RingfenceError, show } from "../errors.js";
-import { BAD_KIND, KIND_FRAMES } from "../generated/layout.js";
+import { BAD_KIND, FRAME_MASK, KIND_FRAMES } from "../generated/layout.js";
 import { NO_ADDRESS } from "../misuse.js";
 import { bytesOf } from "../options.js";
 import type { Ram } from "../ram.js";
@@ -117,7 +117,8 @@ export function checkPages(value: unknown): PageAllocator {
 /** Whether a run of `frames` frames begins at `run` that was taken as such. @internal */
 export function isRun(host: RamHost, run: unknown, frames: number): run is number {
   const { core } = host.engine;
-  return isWord(run) && core.ownerAt(run) >>> 0 === KIND_FRAMES && core.lengthAt(run) >>> 0 === frames;
+  const begins = isWord(run) && (run & FRAME_MASK) === 0 && core.ownerAt(run) >>> 0 === KIND_FRAMES;
+  return begins && core.lengthAt(run) >>> 0 === frames;
 }
 
 /** The frames of a ram. Made once for each, as `ram.pages`: to dispose it does nothing. */

@@ -42,6 +42,7 @@ import {
   ADDRESSES,
   type Constructing,
   checkPages,
+  isRun,
   type PageAllocator,
   type PagePlan,
   planOf,
@@ -121,7 +122,7 @@ class ChainSource implements SlabSource {
   #adopt(run: number): number {
     const record = this.#cache?.[RECORD] ?? 0; // 0: somebody has destroyed the cache meanwhile
     const { hot } = this.#host.engine;
-    const object = record !== 0 && isWord(run) ? hot.adopt(record, run) >>> 0 : 0;
+    const object = record !== 0 && isRun(this.#host, run, this.#frames) ? hot.adopt(record, run) >>> 0 : 0;
     if (object !== 0) return object;
     this.bury(run);
     if (record !== 0) this.#report("allocate", this.#badRun(run));
