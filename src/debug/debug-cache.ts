@@ -1,8 +1,8 @@
 /**
  * Debug cache: the objects of one cache of the hot path, looked at whenever one is taken or given back.
  *
- *   uses     inspect, layout, report, settings, slab-words, watcher, ram-host, generated/layout
- *   used by  guard
+ *   uses     dressed, inspect, layout, quarantine, report, settings, slab-words, watcher, ram-host, generated/layout
+ *   used by  guard, cache
  *
  * Its users see addresses of objects; the hot path sees slots, which begin with a red zone. There are no sheaves: each call reaches
  * the slabs. A fresh slab is filled and put on its own list of free objects as a whole, so that every object of it can be checked
@@ -33,28 +33,17 @@ import {
 } from "../generated/layout.js";
 import { Gfp } from "../gfp.js";
 import type { RamHost } from "../ram-host.js";
-import {
-  type Finding,
-  fillFree,
-  fillFresh,
-  fillLive,
-  findOther,
-  inspectFree,
-  inspectLive,
-  PART_NAMES,
-  restore,
-} from "./inspect.js";
-import { layoutOf, type ObjectLayout, POISON_INUSE, TRACK_BYTES } from "./layout.js";
+import { DressedObjects } from "./dressed.js";
+import { findOther } from "./inspect.js";
+import { layoutOf, type ObjectLayout, POISON_INUSE } from "./layout.js";
 import type { Owner } from "./quarantine.js";
-import { type Corruption, type CorruptionFacts, type DumpRow, dumpRows, hex } from "./report.js";
+import { type Corruption, type CorruptionFacts, dumpRows, hex } from "./report.js";
 import type { Watch } from "./settings.js";
 import { type SlabState, SlabWords } from "./slab-words.js";
-import type { Track } from "./tracks.js";
 import type { Watcher } from "./watcher.js";
 
-/** Bytes of an object that a dump shows from its beginning, and around what is wrong. */
-const SHOWN = 256;
-const AROUND = 32;
+/** Bytes of a slab's end that a dump shows. */
+const SHOWN = 64;
 
 /** Where an object lies. */
 interface Place {
@@ -71,54 +60,63 @@ function shuffled(indices: number[]): number[] {
   return indices;
 }
 
-/** Bytes and alignment of the slots to be asked for. */
-export function slotsFor(
-  size: number,
-  align: number,
-  watch: Watch,
-): { readonly layout: ObjectLayout; readonly watch: Watch } {
+/** A layout, and what is looked at in it. */
+export interface Outfit {
+  readonly layout: ObjectLayout;
+  readonly watch: Watch;
+}
+
+/** The layout for objects of `size` bytes, without what would make slabs larger if that is not wanted. */
+export function outfitFor(size: number, align: number, watch: Watch): Outfit {
   const layout = layoutOf(size, align, watch);
-  if (!watch.onlyIfFree || Math.ceil(layout.slot / FRAME_SIZE) === Math.ceil(size / FRAME_SIZE))
-    return { layout, watch };
+  const grows = Math.ceil(layout.slot / FRAME_SIZE) > Math.ceil(size / FRAME_SIZE);
+  if (!watch.onlyIfFree || !grows) return { layout, watch };
   const less = { ...watch, redZone: false, poison: false, track: false };
   return { layout: layoutOf(size, align, less), watch: less };
 }
 
 export class DebugCache implements Owner {
-  readonly name: string;
   readonly record: number;
-  readonly layout: ObjectLayout;
-  readonly watch: Watch;
   readonly #host: RamHost;
-  readonly #watcher: Watcher;
+  readonly #objects: DressedObjects;
   readonly #words: SlabWords;
   /** Whether the slot that was taken last was never handed out before and is not filled. */
   #isUnfilled = false;
 
-  /** @param record of a cache that has no slab yet, whose slots are `layout.slot` bytes */
-  constructor(host: RamHost, watcher: Watcher, name: string, record: number, layout: ObjectLayout, watch: Watch) {
+  /** @param record of a cache that has no slab yet, whose slots are those of the outfit */
+  constructor(host: RamHost, watcher: Watcher, name: string, record: number, outfit: Outfit) {
     this.#host = host;
-    this.#watcher = watcher;
-    this.name = name;
     this.record = record;
-    this.layout = layout;
-    this.watch = watch;
-    host.engine.hot.equip(record, layout.size, layout.link, 0);
+    this.#objects = new DressedObjects(host, watcher, name, outfit, (slot) => this.#whereIs(slot));
+    host.engine.hot.equip(record, outfit.layout.size, outfit.layout.link, 0);
     host.engine.core.poke(record, 0, SHEAF);
     host.engine.core.poke(record, 0, BARN_LIMIT);
     this.#words = new SlabWords(host, record, (Math.random() * 2 ** 32) >>> 0);
+  }
+
+  get name(): string {
+    return this.#objects.name;
+  }
+
+  get layout(): ObjectLayout {
+    return this.#objects.layout;
+  }
+
+  get watch(): Watch {
+    return this.#objects.watch;
+  }
+
+  get #watcher(): Watcher {
+    return this.#objects.watcher;
   }
 
   get #bytes(): Uint8Array {
     return this.#host.engine.bytes;
   }
 
-  #read(slot: number, offset: number): number {
-    return this.#host.word(slot, offset);
-  }
-
-  #write(slot: number, offset: number, value: number): void {
-    this.#host.engine.core.poke(slot, value >>> 0, offset);
+  #whereIs(slot: number): { slab: number; index: number } {
+    const slab = this.#words.slabAt(slot);
+    return { slab, index: slab === 0 ? 0 : (this.#words.indexOf(this.#words.stateOf(slab), slot) ?? 0) };
   }
 
   /** Objects that wait in quarantine. */
@@ -135,13 +133,14 @@ export class DebugCache implements Owner {
    * @returns its address, or 0 when memory is short
    */
   alloc(gfp: number, requested: number = this.layout.size): number {
-    const slot = this.#take(gfp);
-    return slot === 0 ? 0 : this.#dress(slot, requested, this.#isUnfilled, (gfp & Gfp.Zero) !== 0);
+    const slot = this.#attempt() || this.#whenShort(gfp);
+    if (slot === 0) return 0;
+    if (this.#isUnfilled) this.#objects.fillFresh(slot);
+    else this.#objects.checkFree(slot, "alloc");
+    return this.#objects.dress(slot, requested, (gfp & Gfp.Zero) !== 0);
   }
 
-  #take(gfp: number): number {
-    const slot = this.#attempt();
-    if (slot !== 0) return slot;
+  #whenShort(gfp: number): number {
     const urgent = (): number => {
       this.#isUnfilled = true;
       return this.#host.urgentObject(this.record);
@@ -152,8 +151,7 @@ export class DebugCache implements Owner {
   /** Takes a slot of the slabs, or of a new one. @returns 0 when there is no memory at once */
   #attempt(): number {
     this.#host.enter();
-    if (this.watch.consistency) this.#checkBeforeTake();
-    const slab = this.#words.read(PARTIAL);
+    const slab = this.#nextSlab();
     const fresh = slab === 0 ? 0 : this.#words.stateOf(slab).fresh;
     const born = this.#words.read(BORN);
     const slot = this.#host.engine.core.cacheAlloc(this.record) >>> 0;
@@ -166,11 +164,23 @@ export class DebugCache implements Owner {
     return slot;
   }
 
+  /** The slab that the next object comes from, checked; 0 for a new one. */
+  #nextSlab(): number {
+    let slab = this.#words.read(PARTIAL);
+    while (this.watch.consistency && slab !== 0 && this.#words.slabAt(slab) === slab) {
+      this.#checkSlab(slab, "alloc");
+      const next = this.#words.read(PARTIAL);
+      if (next === slab) break;
+      slab = next;
+    }
+    return slab;
+  }
+
   /** Fills a fresh slab, of which `slot` is in use, and lists the other objects. */
   #fillSlab(state: SlabState, slot: number): void {
     const used = this.#words.indexOf(state, slot) ?? 0;
     for (let index = 0; index < state.capacity; index++) {
-      fillFresh(this.#bytes, this.#words.slotOf(state.slab, index), this.layout, this.watch);
+      this.#objects.fillFresh(this.#words.slotOf(state.slab, index));
     }
     this.#fillEnd(state);
     const others = Array.from({ length: state.capacity }, (_, index) => index).filter((index) => index !== used);
@@ -187,39 +197,11 @@ export class DebugCache implements Owner {
     if (this.watch.poison) this.#bytes.fill(POISON_INUSE, from, to);
   }
 
-  /** Makes the slot an object in use. @param isUnfilled whether it was never filled, so that there is nothing to check */
-  #dress(slot: number, requested: number, isUnfilled: boolean, zeroed: boolean): number {
-    const { layout, watch } = this;
-    if (isUnfilled) fillFresh(this.#bytes, slot, layout, watch);
-    else this.#mend(slot, inspectFree(this.#bytes, slot, layout, watch), "alloc");
-    fillLive(this.#bytes, slot, layout, watch, requested);
-    this.#write(slot, layout.request, requested);
-    const address = slot + layout.left;
-    if (zeroed) this.#bytes.fill(0, address, address + requested);
-    this.#note(slot, 0, "alloc");
-    return address;
-  }
-
-  /** An object of a slab that is held for somebody, as the hot path gave it. @returns the object's address */
+  /** Makes a slot of a slab that is held for somebody, as the hot path gave it, an object. @returns the object's address */
   dressHeld(slot: number): number {
     this.#fillEnd(this.#words.stateOf(this.#words.slabAt(slot)));
-    return this.#dress(slot, this.layout.size, true, false);
-  }
-
-  /** Writes down who called. @param which 0 for who took it, 1 for who gave it back */
-  #note(slot: number, which: 0 | 1, operation: "alloc" | "free"): void {
-    if (!this.watch.track && !this.watch.trace) return;
-    const { tracks } = this.#watcher;
-    const stack = tracks.capture();
-    const time = tracks.time;
-    if (this.watch.track) {
-      const at = this.layout.tracks + which * TRACK_BYTES;
-      this.#write(slot, at, stack);
-      this.#write(slot, at + 4, time);
-    }
-    if (!this.watch.trace) return;
-    const by = tracks.describe(stack, time);
-    this.#watcher.trace({ cache: this.name, operation, address: slot + this.layout.left, size: this.layout.size, by });
+    this.#objects.fillFresh(slot);
+    return this.#objects.dress(slot, this.layout.size, false);
   }
 
   // giving back
@@ -240,7 +222,7 @@ export class DebugCache implements Owner {
 
   /** Whether an object lies there that is in use. D1 D3 */
   #isLive({ state, index, slot }: Place): boolean {
-    if (index >= state.fresh || this.#read(slot, this.layout.request) === 0) return false;
+    if (index >= state.fresh || this.#objects.requestOf(slot) === 0) return false;
     return !this.#watcher.quarantine.has(slot) && !this.#words.walk(state).listed.includes(index);
   }
 
@@ -250,45 +232,41 @@ export class DebugCache implements Owner {
     return place !== undefined && this.#isLive(place);
   }
 
-  /**
-   * Gives an object back.
-   *
-   * @returns OK, BAD_INTERIOR or BAD_DOUBLE
-   */
-  free(address: number, operation: string): number {
-    const status = this.judge(address, operation);
-    const place = this.#placeOf(address);
-    if (status !== OK || place === undefined) return status;
-    if (this.watch.validateOnFree) this.#validateSlab(place.state.slab, operation);
-    else this.#mend(place.slot, this.#inspectLive(place.slot), operation);
-    this.#giveBack(place.slot);
-    return OK;
-  }
-
   /** Whether an object in use begins at `address`; reports it if not. @returns OK, BAD_INTERIOR or BAD_DOUBLE */
   judge(address: number, operation: string): number {
     const place = this.#placeOf(address);
-    if (place === undefined) return this.#refuse("invalid-pointer", address, operation);
+    if (place === undefined) {
+      this.#objects.reportPointer("invalid-pointer", address, operation, `Invalid object pointer ${hex(address)}`);
+      return BAD_INTERIOR;
+    }
     if (this.watch.consistency) this.#checkSlab(place.state.slab, operation);
     if (this.isLive(address)) return OK;
-    return this.#refuse("already-free", address, operation, place);
+    this.#objects.reportDouble(place.slot, operation);
+    return BAD_DOUBLE;
   }
 
-  #inspectLive(slot: number): Finding[] {
-    return inspectLive(this.#bytes, slot, this.layout, this.watch, this.#requestOf(slot));
-  }
-
-  #giveBack(slot: number): void {
-    this.#write(slot, this.layout.request, 0);
-    fillFree(this.#bytes, slot, this.layout, this.watch);
-    this.#note(slot, 1, "free");
-    if (this.watch.quarantine === 0) this.#home(slot);
-    else this.#watcher.quarantine.push(slot, this.layout.slot, this, this.watch.quarantine);
+  /**
+   * Gives an object back.
+   *
+   * @param isHeld whether it is not to wait in quarantine: its holder counts on it
+   * @returns OK, BAD_INTERIOR or BAD_DOUBLE
+   */
+  free(address: number, operation: string, isHeld = false): number {
+    const status = this.judge(address, operation);
+    if (status !== OK) return status;
+    const slot = address - this.layout.left;
+    if (this.watch.validateOnFree) this.#validateSlab(this.#words.slabAt(slot), operation);
+    else this.#objects.checkLive(slot, operation);
+    this.#objects.undress(slot);
+    const { quarantine } = this.watch;
+    if (quarantine === 0 || isHeld) this.#home(slot);
+    else this.#watcher.quarantine.push(slot, this.layout.slot, this, quarantine);
+    return OK;
   }
 
   /** An object leaves the quarantine. */
   release(slot: number): void {
-    this.#mend(slot, inspectFree(this.#bytes, slot, this.layout, this.watch), "quarantine");
+    this.#objects.checkFree(slot, "quarantine");
     this.#home(slot);
   }
 
@@ -296,52 +274,49 @@ export class DebugCache implements Owner {
   #home(slot: number): void {
     const died = this.#words.read(DIED);
     const status = this.#host.engine.core.cacheFree(this.record, slot) >>> 0;
-    if (status !== 0) this.#host.blame(status, "an earlier free", slot + this.layout.left, this.name);
+    if (status !== OK) this.#host.blame(status, "an earlier free", slot + this.layout.left, this.name);
     else if (this.#words.read(DIED) === died) this.#words.sealLink(slot);
+  }
+
+  /** Reports an address of something else that was given to this cache. @param status why it was refused; OK: nothing is wrong */
+  reportStranger(address: number, status: number): void {
+    const at = hex(address);
+    if (status === BAD_CACHE) {
+      this.#objects.reportPointer("wrong-cache", address, "free", `Wrong slab cache. Object ${at} is from another one`);
+    } else if (status !== OK) {
+      const what = `Attempt to free object(${at}) outside of slab`;
+      this.#objects.reportPointer("outside-slab", address, "free", what);
+    }
   }
 
   // sizes
 
-  #requestOf(slot: number): number {
-    return Math.min(this.#read(slot, this.layout.request), this.layout.size);
-  }
-
   /** Bytes that were asked for at `address`, where an object in use begins; 0 elsewhere. */
   requestedAt(address: number): number {
-    const place = this.#placeOf(address);
-    return place !== undefined && this.#isLive(place) ? this.#requestOf(place.slot) : 0;
+    return this.isLive(address) ? this.#objects.requestOf(address - this.layout.left) : 0;
   }
 
   /** Changes how many bytes of an object in use are asked for: the red zone follows. @param requested at most the cache's size */
   resize(address: number, requested: number): void {
     const slot = address - this.layout.left;
-    this.#mend(slot, this.#inspectLive(slot), "krealloc");
-    this.#write(slot, this.layout.request, requested);
-    fillLive(this.#bytes, slot, this.layout, this.watch, requested);
+    this.#objects.checkLive(slot, "krealloc");
+    this.#objects.resize(slot, requested);
   }
 
   // checks
 
-  /** The slab that the next object comes from has a first link that can be followed; else the list is cut there. */
-  #checkBeforeTake(): void {
-    const slab = this.#words.read(PARTIAL);
-    if (slab === 0 || this.#words.slabAt(slab) !== slab) return;
-    this.#checkSlab(slab, "alloc");
-  }
-
   /** Checks a slab's state and its list of free objects, and mends them. */
   #checkSlab(slab: number, operation: string): void {
     const state = this.#words.stateOf(slab);
-    if (state.fresh > state.capacity || state.inUse > state.fresh) {
-      this.#reportSlab("object-number", state, operation, {
-        what: "Wrong number of objects",
-        notes: [`${state.inUse} in use, ${state.fresh} ever handed out, of ${state.capacity}`],
-        fix: "Marking all objects used",
-      });
-      this.#words.markAllUsed(slab);
+    if (state.fresh <= state.capacity && state.inUse <= state.fresh) {
+      this.#checkList(state, operation);
       return;
     }
-    this.#checkList(state, operation);
+    this.#reportSlab("object-number", state, operation, {
+      what: `Wrong number of objects. ${state.inUse} in use, ${state.fresh} ever handed out, of ${state.capacity}`,
+      fix: "Marking all objects used",
+    });
+    this.#words.markAllUsed(slab);
   }
 
   #checkList(state: SlabState, operation: string): void {
@@ -354,7 +329,7 @@ export class DebugCache implements Owner {
     }
     if (!walk.isWhole) {
       const slot = this.#words.slotOf(slab, walk.broken as number);
-      this.#report("freechain", slot, operation, { what: "Freechain corrupt" });
+      this.#objects.reportObject("freechain", slot, operation, { what: "Freechain corrupt" });
       this.#words.cut(slab, walk.broken as number);
     }
     const inUse = state.fresh - walk.listed.length;
@@ -375,10 +350,8 @@ export class DebugCache implements Owner {
     if (this.watch.poison && state.fresh > 0) this.#checkEnd(state, operation);
     for (let index = 0; index < state.fresh; index++) {
       const slot = this.#words.slotOf(slab, index);
-      const isFree = free.has(index) || this.#watcher.quarantine.has(slot);
-      if (!isFree && this.#read(slot, this.layout.request) === 0) continue; // D3
-      const findings = isFree ? inspectFree(this.#bytes, slot, this.layout, this.watch) : this.#inspectLive(slot);
-      this.#mend(slot, findings, operation);
+      if (free.has(index) || this.#watcher.quarantine.has(slot)) this.#objects.checkFree(slot, operation);
+      else if (this.#objects.requestOf(slot) !== 0) this.#objects.checkLive(slot, operation); // D3
     }
   }
 
@@ -386,11 +359,10 @@ export class DebugCache implements Owner {
     const { from, to } = this.#endOf(state);
     const other = findOther(this.#bytes, from, to, POISON_INUSE);
     if (other === undefined) return;
-    const length = other.to - other.from;
     this.#reportSlab("slab-padding", state, operation, {
       what: "Padding overwritten",
       address: other.from,
-      length,
+      length: other.to - other.from,
       expected: POISON_INUSE,
       found: other.found,
       dump: dumpRows("Padding", this.#bytes, other.from, Math.min(other.to, other.from + SHOWN), other),
@@ -406,15 +378,13 @@ export class DebugCache implements Owner {
    */
   validate(): number {
     const before = this.#watcher.errors;
+    for (const slab of this.#words.slabs()) this.#validateSlab(slab, "validate");
     const slabs = this.#words.slabs();
-    for (const slab of slabs) this.#validateSlab(slab, "validate");
-    const inUse = this.#words.slabs().reduce((sum, slab) => sum + this.#words.stateOf(slab).inUse, 0);
-    const counted = this.#words.slabs().length;
-    if (counted !== this.#words.read(COUNT) || inUse !== this.#words.read(USED)) {
-      this.#watcher.report({
-        ...this.#bare("slab-count", 0, "validate"),
-        what: `${counted} slabs counted but counter=${this.#words.read(COUNT)}, ${inUse} objects but ${this.#words.read(USED)}`,
-      });
+    const inUse = slabs.reduce((sum, slab) => sum + this.#words.stateOf(slab).inUse, 0);
+    const [count, used] = [this.#words.read(COUNT), this.#words.read(USED)];
+    if (slabs.length !== count || inUse !== used) {
+      const what = `${slabs.length} slabs counted but counter=${count}, ${inUse} objects in use but counter=${used}`;
+      this.#objects.report("slab-count", 0, "validate", { what });
     }
     return this.#watcher.errors - before;
   }
@@ -424,79 +394,21 @@ export class DebugCache implements Owner {
     return this.#watcher.quarantine.flush(this);
   }
 
-  /** Objects in use, by address. */
-  live(): number[] {
+  /** Slots of the objects in use. */
+  #live(): number[] {
     return this.#words.slabs().flatMap((slab) => {
       const state = this.#words.stateOf(slab);
       const free = new Set(this.#words.walk(state).listed);
       return Array.from({ length: state.fresh }, (_, index) => index)
         .filter((index) => !free.has(index))
         .map((index) => this.#words.slotOf(slab, index))
-        .filter((slot) => !this.#watcher.quarantine.has(slot) && this.#read(slot, this.layout.request) !== 0)
-        .map((slot) => slot + this.layout.left);
-    });
-  }
-
-  /** Reports an address of something else that was given to this cache. @param status why it was refused; OK: nothing is wrong */
-  reportStranger(address: number, status: number): void {
-    if (status === OK) return;
-    const isOther = status === BAD_CACHE;
-    this.#watcher.report({
-      ...this.#bare(isOther ? "wrong-cache" : "outside-slab", address, "free"),
-      what: isOther
-        ? `Wrong slab cache. Object ${hex(address)} is from another one`
-        : `Attempt to free object(${hex(address)}) outside of slab`,
-      fix: `Object at ${hex(address)} not freed`,
+        .filter((slot) => !this.#watcher.quarantine.has(slot) && this.#objects.requestOf(slot) !== 0);
     });
   }
 
   /** Reports the objects that are left when the cache is to be destroyed. */
   reportRemaining(): void {
-    const objects = this.live();
-    const notes = objects.slice(0, 16).map((address) => {
-      const track = this.#trackAt(address - this.layout.left, 0);
-      return `Object ${hex(address)}${track === undefined ? "" : `, allocated in ${track.site} age=${track.ageMs}ms`}`;
-    });
-    const first = objects[0];
-    const facts =
-      first === undefined
-        ? this.#bare("objects-remaining", 0, "destroy")
-        : this.#factsOf("objects-remaining", first - this.layout.left, "destroy");
-    this.#watcher.report({
-      ...facts,
-      what: `Objects remaining on shutdown: ${objects.length}`,
-      notes: objects.length > 16 ? [...notes, `and ${objects.length - 16} more`] : notes,
-      fix: "Cache kept",
-    });
-  }
-
-  // reports
-
-  /** Reports findings about one object, and puts the bytes back. D2 */
-  #mend(slot: number, findings: readonly Finding[], operation: string): void {
-    for (const finding of findings) {
-      const { part, from, to, expected, found } = finding;
-      const name = PART_NAMES[part];
-      const value = expected.toString(16);
-      this.#watcher.report({
-        ...this.#factsOf(part, slot, operation, finding),
-        what: `${name} overwritten`,
-        address: from,
-        length: to - from,
-        expected,
-        found,
-        fix: `Restoring ${name} ${hex(from)}-${hex(to - 1)}=0x${value}`,
-      });
-      restore(this.#bytes, finding);
-    }
-  }
-
-  #bare(
-    kind: Corruption["kind"],
-    address: number,
-    operation: string,
-  ): Pick<CorruptionFacts, "kind" | "cache" | "operation" | "address"> {
-    return { kind, cache: this.name, operation, address };
+    this.#objects.reportRemaining(this.#live());
   }
 
   #reportSlab(
@@ -505,75 +417,7 @@ export class DebugCache implements Owner {
     operation: string,
     more: Pick<CorruptionFacts, "what"> & Partial<CorruptionFacts>,
   ): void {
-    const note = `Slab ${hex(state.slab)} objects=${state.capacity} used=${state.inUse}`;
-    const notes = [note, ...(more.notes ?? [])];
-    this.#watcher.report({ ...this.#bare(kind, state.slab, operation), ...more, notes });
-  }
-
-  #report(
-    kind: Corruption["kind"],
-    slot: number,
-    operation: string,
-    more: Pick<CorruptionFacts, "what"> & Partial<CorruptionFacts>,
-  ): void {
-    this.#watcher.report({ ...this.#factsOf(kind, slot, operation), ...more });
-  }
-
-  #refuse(kind: "invalid-pointer" | "already-free", address: number, operation: string, place?: Place): number {
-    const fix = `Object at ${hex(address)} not freed`;
-    if (place !== undefined) {
-      this.#report(kind, place.slot, operation, { what: "Object already free", fix });
-      return BAD_DOUBLE;
-    }
-    const what = `Invalid object pointer ${hex(address)}`;
-    this.#watcher.report({ ...this.#bare(kind, address, operation), what, fix });
-    return BAD_INTERIOR;
-  }
-
-  #trackAt(slot: number, which: 0 | 1): Track | undefined {
-    if (!this.watch.track) return undefined;
-    const at = this.layout.tracks + which * TRACK_BYTES;
-    const stack = this.#read(slot, at);
-    return stack === 0 ? undefined : this.#watcher.tracks.describe(stack, this.#read(slot, at + 4));
-  }
-
-  #factsOf(kind: Corruption["kind"], slot: number, operation: string, wrong?: Finding): Omit<CorruptionFacts, "what"> {
-    const { layout } = this;
-    const address = slot + layout.left;
-    const slab = this.#words.slabAt(slot);
-    const state = this.#words.stateOf(slab);
-    const requested = this.#requestOf(slot);
-    const allocated = this.#trackAt(slot, 0);
-    const freed = this.#trackAt(slot, 1);
-    return {
-      ...this.#bare(kind, address, operation),
-      object: {
-        address,
-        requested: requested || layout.size,
-        size: layout.size,
-        slab,
-        index: this.#words.indexOf(state, slot) ?? 0,
-        isFree: requested === 0,
-      },
-      ...(allocated && { allocated }),
-      ...(freed && { freed }),
-      dump: this.#dump(slot, wrong),
-    };
-  }
-
-  #dump(slot: number, wrong: Finding | undefined): DumpRow[] {
-    const { left, size, link, padding, slot: end } = this.layout;
-    const object = slot + left;
-    const all = [
-      ...dumpRows("Redzone", this.#bytes, slot, object, wrong),
-      ...dumpRows("Object", this.#bytes, object, object + size, wrong),
-      ...dumpRows(this.watch.redZone ? "Redzone" : "Padding", this.#bytes, object + size, slot + link, wrong),
-      ...dumpRows("Padding", this.#bytes, slot + padding, slot + end, wrong),
-    ];
-    const from = (wrong?.from ?? 0) - AROUND;
-    const to = Math.min(wrong?.to ?? 0, from + SHOWN) + AROUND;
-    return all.filter(
-      (row) => row.part !== "Object" || row.address < object + SHOWN || (row.address >= from && row.address < to),
-    );
+    const notes = [`Slab ${hex(state.slab)} objects=${state.capacity} used=${state.inUse}`];
+    this.#objects.report(kind, state.slab, operation, { notes, ...more });
   }
 }

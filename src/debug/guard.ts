@@ -16,7 +16,7 @@ import { isWord } from "../arguments.js";
 import { BAD_DOUBLE, BAD_FREE, FRAME_SIZE, KIND_FRAMES, KIND_MASK, OK, SIZE } from "../generated/layout.js";
 import { Gfp } from "../gfp.js";
 import type { RamHost } from "../ram-host.js";
-import { DebugCache, slotsFor } from "./debug-cache.js";
+import { DebugCache, outfitFor } from "./debug-cache.js";
 import { findOther } from "./inspect.js";
 import { POISON_PAGE, RED_ACTIVE } from "./layout.js";
 import { type Owner, Quarantine } from "./quarantine.js";
@@ -110,11 +110,11 @@ export class Guard {
    * @returns undefined without memory
    */
   makeCache(name: string, size: number, align: number, wanted: Watch): DebugCache | undefined {
-    const { layout, watch } = slotsFor(size, align, wanted);
-    const record = this.#core().cacheCreate(layout.slot, layout.align) >>> 0;
+    const outfit = outfitFor(size, align, wanted);
+    const record = this.#core().cacheCreate(outfit.layout.slot, outfit.layout.align) >>> 0;
     if (record === 0) return undefined;
     this.#host.enter(); // that may have grown the memory
-    const cache = new DebugCache(this.#host, this.#watcher, name, record, layout, watch);
+    const cache = new DebugCache(this.#host, this.#watcher, name, record, outfit);
     this.#caches.set(record, cache);
     return cache;
   }
