@@ -15,7 +15,7 @@
  *   T3  revolving: bytes + what is out and counted is at most `total`; spare slabs count as frames
  */
 import type { Booking } from "./booking.js";
-import { type Cache, RECORD } from "./cache.js";
+import { type Cache, QUICK_ALLOC, RECORD } from "./cache.js";
 import {
   bytesCovered,
   countedBytes,
@@ -68,8 +68,9 @@ export class ByteStock {
   #window: Window | undefined;
   readonly #slabs: (HeldSlabs | undefined)[] = [];
   readonly #open: Uint16Array;
-  /** Bytes that may be drawn. */
-  bytes = 0;
+  /** Bytes that may be drawn for sure; of a revolving one more may, once it is stale. */
+  sure = 0;
+  #isStale = false;
   /** Bytes that were reserved, of a revolving one. */
   #total = 0;
   /** Bytes that are out and will count again when they are given back. */
@@ -83,6 +84,15 @@ export class ByteStock {
     this.#table = table;
     this.revolving = revolving;
     this.#open = new Uint16Array(table.classes.length);
+  }
+
+  /** Bytes that may be drawn. T1 T3 */
+  get bytes(): number {
+    if (!this.#isStale) return this.sure;
+    this.#isStale = false;
+    const covered = bytesCovered(this.#table.classes, this.#atHand(), this.#openNow());
+    this.sure = Math.max(this.sure, Math.min(this.#total - this.#out, covered));
+    return this.sure;
   }
 
   /** Frames that are kept back. */
@@ -119,14 +129,14 @@ export class ByteStock {
   drawQuick(size: number, count: number): number {
     if (this.revolving) return 0;
     const address = this.#host.engine.hot.mallocFast(size) || 0;
-    if (address !== 0) this.bytes -= count;
+    if (address !== 0) this.sure -= count;
     return address;
   }
 
   /** Draws what {@link drawQuick} did not. @returns an address; 0 only when somebody has written over free objects */
   draw(size: number, count: number): number {
     const address = size > SLAB_SIZE_MAX ? this.#drawRun(size) : this.#drawObject(count);
-    if (address !== 0) this.bytes -= count;
+    if (address !== 0) this.sure -= count;
     return address;
   }
 
@@ -204,8 +214,7 @@ export class ByteStock {
     const { index, counts } = this.#notes.get(slab) as Note;
     this.#out -= (counts[(address - slab) / (this.#table.classes[index] as SizeClass).slot] as number) * GRAIN;
     (this.#slabs[index] as RevolvingSlabs).gave(address);
-    const covered = bytesCovered(this.#table.classes, this.#atHand(), this.#openNow());
-    this.bytes = Math.max(this.bytes, Math.min(this.#total - this.#out, covered));
+    this.#isStale = true;
   }
 
   // more, less, none
@@ -229,7 +238,7 @@ export class ByteStock {
   }
 
   #add(bytes: number): void {
-    this.bytes += bytes;
+    this.sure += bytes; // it was looked at, so it is not stale
     this.#total += bytes;
   }
 
@@ -330,7 +339,8 @@ export class ByteStock {
     this.#singles = 0;
     if (this.#window) this.#windows.drop(this.#window);
     this.#window = undefined;
-    this.bytes = 0;
+    this.sure = 0;
+    this.#isStale = false;
   }
 }
 
@@ -383,7 +393,7 @@ export class ObjectStock {
   /** Draws what lies at hand in general. @returns an address or 0 */
   drawQuick(): number {
     if (this.#revolving) return 0;
-    const address = this.#host.engine.hot.cacheAllocFast(this.record) || 0;
+    const address = this.cache[QUICK_ALLOC]();
     if (address !== 0) this.left--;
     return address;
   }

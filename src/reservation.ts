@@ -21,7 +21,7 @@ import type { ReservationOptions, Reservations } from "./admission.js";
 import { type Amount, describe, type Parts, parseAmount } from "./amount.js";
 import { checkCount, checkSize, isWord } from "./arguments.js";
 import type { Booking } from "./booking.js";
-import { type Cache, RECORD } from "./cache.js";
+import type { Cache } from "./cache.js";
 import { RingfenceError } from "./errors.js";
 import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
@@ -110,6 +110,8 @@ export class Reservation {
   #framesOut = 0;
   readonly #bytes: ByteStock;
   readonly #objects = new Map<Cache, ObjectStock>();
+  /** The stock that was drawn on last. */
+  #latest: ObjectStock | undefined;
   readonly #runs = new Map<number, Window[]>();
   /** Who waits to top it up, to be told when it is released. @internal */
   readonly pending = new Set<(error: Error) => void>();
@@ -194,9 +196,8 @@ export class Reservation {
    *   ERR_RINGFENCE_CACHE_DESTROYED
    */
   alloc(cache: Cache): number {
-    const stock = this.#objects.get(cache);
-    // the last one ends the stock
-    if (stock === undefined || stock.left <= 1 || cache[RECORD] === 0) return this.#allocSlow(cache);
+    const stock = this.#latest;
+    if (stock === undefined || stock.cache !== cache || stock.left <= 1) return this.#allocSlow(cache); // the last one ends the stock
     return stock.drawQuick() || this.#allocSlow(cache);
   }
 
@@ -205,6 +206,7 @@ export class Reservation {
     const stock = this.#objects.get(cache);
     if (stock === undefined || stock.left === 0) throw this.#beyond(`an object of "${cache?.name}"`);
     stock.cache.free(0); // throws if it was destroyed
+    this.#latest = stock;
     const address = stock.drawQuick() || stock.draw();
     if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
     if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V3
@@ -214,6 +216,7 @@ export class Reservation {
 
   #endObjects(stock: ObjectStock): void {
     stock.end();
+    if (this.#latest === stock) this.#latest = undefined;
     this.#objects.delete(stock.cache);
   }
 
