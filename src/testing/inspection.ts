@@ -17,7 +17,7 @@ export interface Findings {
   readonly leaks: readonly LeakGroup[];
   /** Calls that were reported as mistakes. */
   readonly misuses: readonly Misuse[];
-  /** Invariants of an arena that do not hold, as `ram.validate()` tells them. */
+  /** Invariants of an arena that do not hold any more, as `ram.validate()` tells them. */
   readonly problems: readonly string[];
 }
 
@@ -28,6 +28,9 @@ interface Watched {
   readonly misuses: Misuse[];
   /** Calls that the tracker had seen when the piece began. */
   mark: number;
+  /** What did not hold when the piece began, and what did not hold when it was last looked at. */
+  known: readonly string[] | undefined;
+  last: readonly string[];
 }
 
 /** Looks at what is left behind, piece by piece. */
@@ -44,6 +47,8 @@ export class Inspection {
   begin(): void {
     for (const watched of this.#watched) {
       watched.mark = watched.tracker.number;
+      watched.known = watched.known === undefined ? watched.ram.validate().problems : watched.last;
+      watched.last = watched.known;
       watched.misuses.length = 0;
     }
   }
@@ -55,7 +60,7 @@ export class Inspection {
     return {
       leaks: groupBlocks(blocks),
       misuses: watched.flatMap(({ misuses }) => misuses),
-      problems: watched.flatMap(({ ram }) => ram.validate().problems),
+      problems: watched.flatMap((each) => validate(each)),
     };
   }
 
@@ -66,7 +71,7 @@ export class Inspection {
 
   #watch(ram: Ram): () => void {
     const misuses: Misuse[] = [];
-    const watched = { ram, tracker: new Tracker(ram[HOST], {}), misuses, mark: 0 };
+    const watched: Watched = { ram, tracker: new Tracker(ram[HOST], {}), misuses, mark: 0, known: undefined, last: [] };
     const quiet = ram.on("misuse", (misuse) => misuses.push(misuse));
     const forget = ram[HOST].whenDestroyed(() => this.#watched.delete(watched));
     this.#watched.add(watched);
@@ -75,6 +80,13 @@ export class Inspection {
       forget();
     };
   }
+}
+
+/** What does not hold and did before. */
+function validate(watched: Watched): string[] {
+  const problems = watched.ram.validate().problems;
+  watched.last = problems;
+  return problems.filter((problem) => watched.known?.includes(problem) !== true);
 }
 
 export function isClean({ leaks, misuses, problems }: Findings): boolean {

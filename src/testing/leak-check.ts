@@ -33,6 +33,7 @@ export async function withoutLeaks<Result>(
 ): Promise<Awaited<Result>> {
   const inspection = new Inspection(options.ram);
   try {
+    inspection.begin();
     const result = await fn();
     const findings = inspection.look();
     if (!isClean(findings)) throw new LeakError(findings);

@@ -1,7 +1,7 @@
 /**
  * Sweep: fails every allocation of a function in turn, and says where a leak or damage followed.
  *
- *   uses     errors, faults/plan (types), host (timers), testing/faults, testing/inspection
+ *   uses     errors, faults/plan, host (timers), testing/faults, testing/inspection
  *   used by  testing/index
  *
  * The function runs once to warm up, once with nothing failing, then with its first allocation failing, then its second, and so on,
@@ -10,7 +10,7 @@
  * Source: the kernel's fail-nth, which is meant to be used so.
  */
 import { RingfenceError, show } from "../errors.js";
-import type { FaultOptions } from "../faults/plan.js";
+import { type FaultOptions, FaultPlan } from "../faults/plan.js";
 import { startTimer, stopTimer } from "../host.js";
 import type { Ram } from "../ram.js";
 import { type Fault, type Faults, withFaults } from "./faults.js";
@@ -129,7 +129,8 @@ function checkOptions(fn: unknown, options: SweepOptions<never>): void {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw invalid("options", name, `made of ${[...KNOWN].join(", ")}`);
   }
-  const { release, check, timeoutMs, maxRuns } = options;
+  const { on, owner, only, minFrames, ignoreWait, release, check, timeoutMs, maxRuns } = options;
+  new FaultPlan({ on, owner, only, minFrames, ignoreWait }); // throws if they can not be
   if (release !== undefined && typeof release !== "function") throw invalid("release", release, "a function");
   if (check !== undefined && typeof check !== "function") throw invalid("check", check, "a function");
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
