@@ -58,8 +58,9 @@ export class SlabEmptier {
   #seen = 0;
   /** Index of the donor's next object to look at. */
   #next = 0;
-  /** The slab that was the donor when the last piece of this pass ended. */
+  /** The slabs that were donor and receiver when the last piece of this pass ended. */
   #unfinished = 0;
+  #unfilled = 0;
   #tally: Tally = newTally();
 
   /** Begins a pass over the cache with this record; `run` does it. */
@@ -85,7 +86,7 @@ export class SlabEmptier {
   run(isOver: () => boolean, tally: Tally): boolean {
     this.#tally = tally;
     this.#flush();
-    this.#hot.sortPartial(this.#record);
+    this.#arrange();
     try {
       while (this.#openDonor()) {
         while (this.#moveNext()) if (isOver()) return false;
@@ -110,6 +111,17 @@ export class SlabEmptier {
     const before = framesOfSlabs(this.#host, this.#record);
     action();
     this.#tally.frames += Math.max(before - framesOfSlabs(this.#host, this.#record), 0);
+  }
+
+  /** Sorts the partial slabs; those that have to stay come first, and before them the one that was being filled. */
+  #arrange(): void {
+    this.#hot.sortPartial(this.#record);
+    for (const slab of this.#tried) this.#prefer(slab);
+    if (this.#unfilled !== 0) this.#prefer(this.#unfilled);
+  }
+
+  #prefer(slab: number): void {
+    if (this.#hot.isPartial(this.#record, slab)) this.#hot.preferSlab(this.#record, slab);
   }
 
   #flush(): void {
@@ -156,7 +168,7 @@ export class SlabEmptier {
     this.#next = 0;
     this.#unhold(slab);
     this.#tried.add(slab);
-    if (this.#hot.isPartial(this.#record, slab)) this.#hot.preferSlab(this.#record, slab);
+    this.#prefer(slab);
   }
 
   #unhold(slab: number): void {
@@ -166,6 +178,7 @@ export class SlabEmptier {
   /** V1 */
   #letGo(): void {
     this.#unfinished = this.#donor;
+    this.#unfilled = this.#receiver;
     const slabs = [this.#donor, this.#receiver].filter((slab) => slab !== 0);
     this.#donor = 0;
     this.#receiver = 0;
