@@ -102,15 +102,22 @@ class ChainSource implements SlabSource {
     if (!this.#makesSlabs || this.#isSupplying) return 0; // G4
     this.#isSupplying = true;
     try {
-      const run = this.#pages.allocate(this.#frames, { gfp: gfp & ~Gfp.Zero, slot: this.#slot });
+      const run = this.#allocate(gfp);
       this.#host.enter(); // others' code has run
       return run === 0 ? 0 : this.#adopt(run);
+    } finally {
+      this.#isSupplying = false;
+    }
+  }
+
+  /** Asks the chain for a slab's frames. What it throws is told, and counts as nothing. */
+  #allocate(gfp: number): number {
+    try {
+      return this.#pages.allocate(this.#frames, { gfp: gfp & ~Gfp.Zero, slot: this.#slot });
     } catch (cause) {
       this.#host.enter(); // the ram may be gone
       this.#report("allocate", cause);
       return 0;
-    } finally {
-      this.#isSupplying = false;
     }
   }
 
@@ -118,14 +125,15 @@ class ChainSource implements SlabSource {
     return this.#cache?.slotSize ?? 0;
   }
 
-  /** G3 */
+  /** @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED when somebody has destroyed the cache meanwhile. G3 */
   #adopt(run: number): number {
-    const record = this.#cache?.[RECORD] ?? 0; // 0: somebody has destroyed the cache meanwhile
     const { hot } = this.#host.engine;
+    const record = this.#cache?.[RECORD] ?? 0;
     const object = record !== 0 && isRun(this.#host, run, this.#frames) ? hot.adopt(record, run) >>> 0 : 0;
     if (object !== 0) return object;
     this.bury(run);
-    if (record !== 0) this.#report("allocate", this.#badRun(run));
+    this.#cache?.free(0);
+    this.#report("allocate", this.#badRun(run));
     return 0;
   }
 
