@@ -8,7 +8,7 @@
  * structs is reached in two steps, `addressOf` and the element's own accessor, which again makes nothing.
  */
 import { show } from "../errors.js";
-import { checkLength, Field, valueError } from "./field.js";
+import { checkLength, Field, further, valueError } from "./field.js";
 import type { FieldViews } from "./field-views.js";
 import { type LayoutName, type Member, measure, type Shape, sizeOfScalar } from "./layout.js";
 import { type ScalarField, type Spot, scalarField, U32, within } from "./scalars.js";
@@ -91,7 +91,7 @@ export interface ListAccessor<Element, Self extends FieldTypes> {
   readonly stride: number;
   /** Accessor of an element, to be used with its address. */
   readonly element: AccessorOf<Element, Self>;
-  /** Address of element `index` of the struct at `address`. @throws RingfenceError ERR_RINGFENCE_INVALID_INDEX */
+  /** Address of element `index` of the struct at `address`; 0 of none. @throws RingfenceError ERR_RINGFENCE_INVALID_INDEX */
   addressOf(address: number, index: number): number;
   read(address: number): ValueOf<Element>[];
   write(address: number, values: ArrayLike<InputOf<Element>>): void;
@@ -103,7 +103,7 @@ export interface StructAccessor<Fields extends FieldTypes = FieldTypes> {
   readonly size: number;
   /** Accessors of its fields, to be used with the address of the outer struct. */
   readonly fields: AccessorsOf<Fields>;
-  /** Address of it within the struct at `address`. */
+  /** Address of it within the struct at `address`; 0 of none. */
   addressOf(address: number): number;
   /** All fields, as a new object. */
   read(address: number): ValueOf<StructType<Fields>>;
@@ -160,7 +160,7 @@ export class MatrixField extends Field {
   readonly element: ScalarField;
 
   constructor(site: Site, name: string, offset: number, shape: Shape) {
-    super(name, offset);
+    super(site.memory, { name, offset, span: shape.size, align: shape.align });
     const { element, columns, rows } = shape.type as Matrix;
     this.columns = columns;
     this.rows = rows;
@@ -169,7 +169,8 @@ export class MatrixField extends Field {
   }
 
   #at(address: number, column: number, row: number): number {
-    return address + within(column, this.columns) * this.stride + within(row, this.rows) * this.element.size;
+    const by = within(column, this.columns) * this.stride + within(row, this.rows) * this.element.size;
+    return further(address, by);
   }
 
   getAt(address: number, column: number, row: number): ScalarValue<ScalarName> {
@@ -180,7 +181,7 @@ export class MatrixField extends Field {
     this.element.set(this.#at(address, column, row), value);
   }
 
-  override read(address: number): unknown {
+  override load(address: number): unknown {
     const { rows } = this;
     const count = this.columns * rows;
     return Array.from({ length: count }, (_, i) => this.getAt(address, Math.floor(i / rows), i % rows));
@@ -207,18 +208,18 @@ class ListField extends Field {
   readonly element: Field;
 
   constructor(site: Site, name: string, offset: number, shape: Shape) {
-    super(name, offset);
+    super(site.memory, { name, offset, span: shape.size, align: shape.align });
     this.length = (shape.type as List).length;
     this.stride = shape.stride;
     this.element = fieldOf(site, `${name}[]`, 0, shape.element as Shape);
   }
 
   addressOf(address: number, index: number): number {
-    return address + this.offset + within(index, this.length) * this.stride;
+    return further(address, this.offset + within(index, this.length) * this.stride);
   }
 
-  override read(address: number): unknown {
-    return Array.from({ length: this.length }, (_, index) => this.element.read(this.addressOf(address, index)));
+  override load(address: number): unknown {
+    return Array.from({ length: this.length }, (_, index) => this.element.load(this.addressOf(address, index)));
   }
 
   override check(values: unknown): void {
@@ -264,7 +265,7 @@ export class StructField extends Field {
   readonly #names: readonly string[];
 
   constructor(site: Omit<Site, "self">, name: string, offset: number, shape: Shape) {
-    super(name, offset);
+    super(site.memory, { name, offset, span: shape.size, align: shape.align });
     this.size = shape.size;
     const members = shape.fields ?? [];
     const inside = { ...site, self: shape };
@@ -276,11 +277,11 @@ export class StructField extends Field {
   }
 
   addressOf(address: number): number {
-    return address + this.offset;
+    return further(address, this.offset);
   }
 
-  override read(address: number): unknown {
-    return Object.fromEntries(this.#names.map((name) => [name, (this.fields[name] as Field).read(address)]));
+  override load(address: number): unknown {
+    return Object.fromEntries(this.#names.map((name) => [name, (this.fields[name] as Field).load(address)]));
   }
 
   override check(values: unknown): void {

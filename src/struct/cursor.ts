@@ -1,7 +1,7 @@
 /**
  * Cursor: an object with a property for each field, that is moved from struct to struct.
  *
- *   uses     accessors, layout, scalars, types
+ *   uses     accessors, field, layout, scalars, types
  *   used by  struct
  *
  * A class is made for each struct; its properties read and write where `address` says. What is no single number (a vector, an
@@ -9,6 +9,7 @@
  * each time it is asked for. So moving and reading make no garbage.
  */
 import { fieldOf, type MatrixField, type Site } from "./accessors.js";
+import { further } from "./field.js";
 import type { Member, Shape } from "./layout.js";
 import { type Place, type ScalarField, scalarField, within } from "./scalars.js";
 import {
@@ -121,8 +122,9 @@ function rowMaker(field: ScalarField): CursorMaker {
       field.write(this.address, values);
     }
   }
-  for (const [i, component] of field.components.entries()) {
-    Object.defineProperty(Row.prototype, "xyzw"[i] as string, component.property());
+  for (const letter of ["x", "y", "z", "w"] as const) {
+    const component = field[letter];
+    if (component) Object.defineProperty(Row.prototype, letter, component.property());
   }
   return () => new Row([]);
 }
@@ -153,7 +155,7 @@ function listMaker(site: Site, name: string, shape: Shape): CursorMaker {
     readonly length = length;
     at(index: number): Cursor {
       const part = this[PARTS][0] as Cursor;
-      part.address = this.address + within(index, length) * shape.stride;
+      part.address = further(this.address, within(index, length) * shape.stride);
       return part;
     }
     read(): unknown {
@@ -191,7 +193,7 @@ function partProperty(index: number, offset: number): PropertyDescriptor & ThisT
   return {
     get() {
       const part = this[PARTS][index] as Cursor;
-      part.address = this.address + offset;
+      part.address = further(this.address, offset);
       return part;
     },
   };

@@ -53,7 +53,9 @@ export interface FieldPlace {
   readonly stride?: number;
   /** Elements of an array. */
   readonly length?: number;
-  /** Of a struct, or of the structs in an array: counted from where one begins. */
+  /** An element of an array; its offset is 0, and its name that of the array. */
+  readonly element?: FieldPlace;
+  /** Fields of a struct, counted from where it begins. */
   readonly fields?: readonly FieldPlace[];
 }
 
@@ -160,8 +162,7 @@ export function measure(type: FieldType, layout: LayoutName): Shape {
 }
 
 function placeOf({ name, offset, shape }: Member): FieldPlace {
-  const { type, size, align, stride } = shape;
-  const inner = (shape.element ?? shape).fields;
+  const { type, size, align, stride, element, fields } = shape;
   return {
     name,
     type: describeType(type),
@@ -170,7 +171,8 @@ function placeOf({ name, offset, shape }: Member): FieldPlace {
     align,
     ...(type.kind === "array" || type.kind === "matrix" ? { stride } : undefined),
     ...(type.kind === "array" ? { length: type.length } : undefined),
-    ...(inner ? { fields: inner.map(placeOf) } : undefined),
+    ...(element ? { element: placeOf({ name, offset: 0, shape: element }) } : undefined),
+    ...(fields ? { fields: fields.map(placeOf) } : undefined),
   };
 }
 

@@ -13,7 +13,7 @@
  */
 import { isWord } from "../arguments.js";
 import { RingfenceError, show } from "../errors.js";
-import { checkLength, Field, valueError } from "./field.js";
+import { checkLength, Field, further, valueError } from "./field.js";
 import type { FieldViews, TypedViews } from "./field-views.js";
 import type { ScalarName, ScalarValue, ScalarView } from "./types.js";
 
@@ -49,25 +49,27 @@ function expectedOf(type: ScalarName): "number" | "bigint" | "boolean" {
 
 /** A field of one scalar type, or several in a row. */
 export abstract class ScalarField<Name extends ScalarName = ScalarName> extends Field implements Spot {
-  readonly type: ScalarName;
-  readonly size: number;
-  readonly stride: number;
-  readonly length: number;
+  declare readonly type: ScalarName;
+  declare readonly size: number;
+  declare readonly stride: number;
+  declare readonly length: number;
   /** What it looks at. @internal */
-  readonly views: TypedViews;
-  /** Of a vector: x, y, z, w. @internal */
-  readonly components: readonly ScalarField<Name>[];
-  readonly #memory: FieldViews;
+  declare readonly views: TypedViews;
+  /** Components of a vector. */
+  declare readonly x: ScalarField<Name> | undefined;
+  declare readonly y: ScalarField<Name> | undefined;
+  declare readonly z: ScalarField<Name> | undefined;
+  declare readonly w: ScalarField<Name> | undefined;
 
   constructor(memory: FieldViews, spot: Spot, components: readonly ScalarField<Name>[]) {
-    super(spot.name, spot.offset);
+    const { name, offset, size, stride, length } = spot;
+    super(memory, { name, offset, span: size + stride * (length - 1), align: size });
     this.type = spot.type;
-    this.size = spot.size;
-    this.stride = spot.stride;
-    this.length = spot.length;
+    this.size = size;
+    this.stride = stride;
+    this.length = length;
     this.views = memory.fast;
-    this.components = components;
-    this.#memory = memory;
+    [this.x, this.y, this.z, this.w] = components;
   }
 
   /** The field of the struct at `address`. @throws RingfenceError ERR_RINGFENCE_INVALID_ADDRESS */
@@ -84,7 +86,7 @@ export abstract class ScalarField<Name extends ScalarName = ScalarName> extends 
 
   /** The whole memory as a typed array of this kind. Ask again after anything that may have grown it. */
   get view(): ScalarView<Name> {
-    return this.pick(this.#memory.whole);
+    return this.pick(this.whole());
   }
 
   /** The element of `view` that is the field of the struct at `address` has the index `(address + offset) >>> shift`. */
@@ -101,7 +103,7 @@ export abstract class ScalarField<Name extends ScalarName = ScalarName> extends 
   gather<Into extends { [index: number]: ScalarValue<Name> }>(addresses: ArrayLike<number>, into: Into): Into {
     const { length, stride } = this;
     for (let i = 0, at = 0; i < addresses.length; i++) {
-      for (let k = 0; k < length; k++) into[at++] = this.get((addresses[i] as number) + k * stride);
+      for (let k = 0; k < length; k++) into[at++] = this.get(further(addresses[i] as number, k * stride));
     }
     return into;
   }
@@ -111,27 +113,12 @@ export abstract class ScalarField<Name extends ScalarName = ScalarName> extends 
     const { length, stride } = this;
     const count = Math.min(addresses.length, Math.floor(from.length / length));
     for (let i = 0, at = 0; i < count; i++) {
-      for (let k = 0; k < length; k++) this.set((addresses[i] as number) + k * stride, from[at++] as ScalarValue<Name>);
+      for (let k = 0; k < length; k++)
+        this.set(further(addresses[i] as number, k * stride), from[at++] as ScalarValue<Name>);
     }
   }
 
-  get x(): ScalarField<Name> | undefined {
-    return this.components[0];
-  }
-
-  get y(): ScalarField<Name> | undefined {
-    return this.components[1];
-  }
-
-  get z(): ScalarField<Name> | undefined {
-    return this.components[2];
-  }
-
-  get w(): ScalarField<Name> | undefined {
-    return this.components[3];
-  }
-
-  override read(address: number): unknown {
+  override load(address: number): unknown {
     if (this.stride === 0) return this.get(address);
     return Array.from({ length: this.length }, (_, index) => this.getAt(address, index));
   }
@@ -149,11 +136,6 @@ export abstract class ScalarField<Name extends ScalarName = ScalarName> extends 
     else
       for (let i = 0; i < this.length; i++)
         this.setAt(address, i, (values as ScalarValue<Name>[])[i] as ScalarValue<Name>);
-  }
-
-  /** Renews the views for one access. @internal */
-  reach(address: number): TypedViews {
-    return this.#memory.reach(address, this.offset, this.size, this.name);
   }
 }
 
@@ -173,11 +155,11 @@ class U8 extends ScalarField<"u8"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -213,11 +195,11 @@ class I8 extends ScalarField<"i8"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -253,11 +235,11 @@ class U16 extends ScalarField<"u16"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -293,11 +275,11 @@ class I16 extends ScalarField<"i16"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -333,11 +315,11 @@ export class U32 extends ScalarField<"u32"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -373,11 +355,11 @@ class I32 extends ScalarField<"i32"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -413,11 +395,11 @@ class F32 extends ScalarField<"f32"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -453,11 +435,11 @@ class F64 extends ScalarField<"f64"> {
   }
 
   getAt(address: number, index: number): number {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: number): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -493,11 +475,11 @@ class U64 extends ScalarField<"u64"> {
   }
 
   getAt(address: number, index: number): bigint {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: bigint): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -533,11 +515,11 @@ class I64 extends ScalarField<"i64"> {
   }
 
   getAt(address: number, index: number): bigint {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: bigint): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -573,11 +555,11 @@ class Bool extends ScalarField<"bool"> {
   }
 
   getAt(address: number, index: number): boolean {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: boolean): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {
@@ -614,11 +596,11 @@ class WideBool extends ScalarField<"bool"> {
   }
 
   getAt(address: number, index: number): boolean {
-    return this.get(address + within(index, this.length) * this.stride);
+    return this.get(further(address, within(index, this.length) * this.stride));
   }
 
   setAt(address: number, index: number, value: boolean): void {
-    this.set(address + within(index, this.length) * this.stride, value);
+    this.set(further(address, within(index, this.length) * this.stride), value);
   }
 
   property(): PropertyDescriptor & ThisType<Place> {

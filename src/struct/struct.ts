@@ -119,9 +119,7 @@ export class Struct<Fields extends FieldTypes = FieldTypes> {
    * @throws RingfenceError ERR_RINGFENCE_INVALID_VALUE, ERR_RINGFENCE_INVALID_ADDRESS: nothing is written
    */
   write(address: number, values: InputOf<StructType<Fields>>): void {
-    this.#field.check(values);
-    this.#views.reach(address, 0, this.size, this.name);
-    this.#field.put(address, values);
+    this.#field.write(address, values);
   }
 
   /**
