@@ -226,7 +226,7 @@ function checkSlab(frame: u32, owner: u32): u32 {
       (inUse != 0 || held) &&
       inUse <= freshOf(state) &&
       freshOf(state) <= capacityOf(cache, state) &&
-      isInZone(cache, placeOf(frame)),
+      isInZone(cache, placeOf(frame), end - frame),
     BROKEN_SLAB,
   );
   for (let at = frame + 1; at < end && at < frames; at++) {
@@ -324,17 +324,14 @@ function checkGraves(): void {
   demand(left == 0 && grave == 0, BROKEN_GRAVE);
 }
 
-/** Whether the slab of `cache` that begins at `slab` lies where its parts want it; one that was adopted may lie anywhere. S7 */
-function isInZone(cache: u32, slab: u32): bool {
+/** Whether the `length` frames of a slab of `cache` that begins at `slab` lie where its parts want them; adopted ones lie anywhere. S7 */
+function isInZone(cache: u32, slab: u32, length: u32): bool {
   const parts = load32(cache, PARTS);
   if (parts == 0) return true;
   if (!isInside(parts)) return false;
   if ((load32(parts, TRAITS) & TRAIT_SUPPLIED) != 0) return true;
-  const aligned = multiply(
-    divide(slab, load32(parts, ZONE_ALIGN) << FRAME_SHIFT),
-    load32(parts, ZONE_ALIGN) << FRAME_SHIFT,
-  );
-  return aligned == slab && slab < load32(parts, ZONE_LAST);
+  const last = slab + ((length << FRAME_SHIFT) - 1);
+  return (slab & ((load32(parts, ZONE_ALIGN) << FRAME_SHIFT) - 1)) == 0 && last >>> 0 <= load32(parts, ZONE_LAST);
 }
 
 // the caches

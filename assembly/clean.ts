@@ -42,6 +42,7 @@ import {
   rebook,
   takeIdle,
   takeRun,
+  takeRunBelow,
 } from "./page";
 
 function entryAt(address: u32): u32 {
@@ -133,5 +134,25 @@ export function obtain(length: u32, align: u32, use: u32): u32 {
   do {
     address = takeRun(length, align, use);
   } while (address == 0 && conceivable(length, align) && allowed(length) && cleanEvict() != 0);
+  return address;
+}
+
+/** Evicts the entry that was not used for the longest time of those that begin at the address `last` or below. @returns whether there was one */
+function evictBelow(last: u32): bool {
+  let entry = load32(control, OLDEST);
+  while (entry > last) entry = load32(entryAt(entry), NEXT);
+  if (entry == 0) return false;
+  count(EVICTIONS, 1);
+  cleanDrop(entry);
+  return true;
+}
+
+/** As `obtain`, for a run that reaches no further than to the address `last`: entries that lie above it stay. */
+export function obtainBelow(length: u32, align: u32, use: u32, last: u32): u32 {
+  if (!conceivable(length, align)) return 0;
+  let address: u32 = 0;
+  do {
+    address = takeRunBelow(length, align, use, last);
+  } while (address == 0 && allowed(length) && evictBelow(last));
   return address;
 }

@@ -394,6 +394,16 @@ export function takeRun(length: u32, align: u32, use: u32): u32 {
   return frame == NONE ? 0 : addressOf(frame);
 }
 
+/** As `takeRun`, if the lowest such run reaches no further than to the address `last`. @returns the run's address, or 0 */
+export function takeRunBelow(length: u32, align: u32, use: u32, last: u32): u32 {
+  lock(control, PAGE_LOCK);
+  const frame = findAllowed(length, align);
+  const fits = frame != NONE && (addressOf(frame) + ((length << FRAME_SHIFT) - 1)) >>> 0 <= last;
+  if (fits) claim(frame, length, align, use);
+  unlock(control, PAGE_LOCK);
+  return fits ? addressOf(frame) : 0;
+}
+
 /** Takes `length` contiguous free frames for what gives way at once, clean entries: it asks for no leave. @returns address, or 0 */
 export function takeIdle(length: u32, use: u32): u32 {
   lock(control, PAGE_LOCK);

@@ -73,6 +73,7 @@ import {
   putChecked,
   putHeld,
   putObjects,
+  slabAlign,
   takeObjects,
 } from "./slab";
 
@@ -275,7 +276,7 @@ export function allocSlow(cache: u32): u32 {
   if (load32(cache, SHEAF) != 0 && refill(cache, head)) return pop(head);
   let object = takeOne(cache, 0);
   if (object != 0 || isSupplied(cache)) return object;
-  if (provide(load32(cache, SLAB_FRAMES), 1)) object = takeOne(cache, 0);
+  if (provide(load32(cache, SLAB_FRAMES), slabAlign(cache))) object = takeOne(cache, 0);
   return object != 0 ? object : takeOne(cache, STATE_SHORT);
 }
 

@@ -27,7 +27,7 @@
  * P. Montgomery, "Division by Invariant Integers using Multiplication" (1994), section 9.
  */
 
-import { obtain } from "./clean";
+import { obtain, obtainBelow } from "./clean";
 import { copy, divide, load32, lock, multiply, store32, trailingZeros, unlock } from "./heap";
 import {
   BAD_CHAIN,
@@ -96,7 +96,7 @@ import {
   ZONE_ALIGN,
   ZONE_LAST,
 } from "./layout";
-import { count, descriptorOf, frameOf, giveRun, rebook } from "./page";
+import { count, descriptorOf, frameOf, giveRun, owns, rebook } from "./page";
 
 /** Least SLOT: a free object holds a link. */
 export const SLOT_MIN: u32 = 8;
@@ -191,10 +191,13 @@ export function obtainSlab(cache: u32, short: u32): u32 {
   const parts = load32(cache, PARTS);
   if (parts == 0) return obtain(frames, 1, SLABS);
   if (isSupplied(cache)) return 0;
-  const slab = obtain(frames, load32(parts, ZONE_ALIGN), SLABS);
-  if (slab == 0 || (slab + ((frames << FRAME_SHIFT) - 1)) >>> 0 <= load32(parts, ZONE_LAST)) return slab;
-  giveRun(slab, frames, SLABS); // it was the lowest that there is
-  return 0;
+  return obtainBelow(frames, load32(parts, ZONE_ALIGN), SLABS, load32(parts, ZONE_LAST));
+}
+
+/** Frames that the address of the cache's slabs is a multiple of. */
+export function slabAlign(cache: u32): u32 {
+  const parts = load32(cache, PARTS);
+  return parts == 0 ? 1 : load32(parts, ZONE_ALIGN);
 }
 
 /** Makes a slab; it is on no list. @param short as for `obtainSlab`. @returns its address, or 0. S3 S4 */
@@ -523,6 +526,7 @@ export function equip(cache: u32, size: u32, link: u32, parts: u32): void {
  * @returns the object's address, or 0 when no such run begins at `run`: then nothing has changed. S2 S3 S4
  */
 export function adopt(cache: u32, run: u32): u32 {
+  if ((run & FRAME_MASK) != 0 || !owns(run)) return 0;
   const descriptor = descriptorAt(run);
   const frames = load32(cache, SLAB_FRAMES);
   if (load32(descriptor, OWNER) != KIND_FRAMES || load32(descriptor, LENGTH) != frames) return 0;

@@ -289,16 +289,28 @@ export class Cache {
     this.#enter();
     this.#host.releaseCache(this.#record);
     this.#debug?.flush();
-    const live = this.#host.engine.core.cacheDestroy(this.#record) >>> 0;
-    if (live === 0) {
-      this.#fast = NOTHING;
-      this.#host.guard?.forget(this.#record);
-    }
-    this.#host.collect();
+    const live = this.#end();
     this.#host.leave();
     if (live !== 0) this.#debug?.reportRemaining();
     if (live !== 0) throw new CacheBusyError(readStats(this.#host, this.#record, this.name), this.#host.deferred());
     this.#host.forget(this);
+  }
+
+  /**
+   * Gives the record back, once no dead slab names it any more: those who are told of dead slabs may make caches, and get it.
+   *
+   * @returns how many objects live, or slabs are held: then the cache stays
+   */
+  #end(): number {
+    const { engine, guard } = this.#host;
+    const fast = this.#fast;
+    this.#fast = NOTHING; // nobody takes an object of it meanwhile
+    do engine.core.flush(this.#record);
+    while (this.#host.collect() !== 0);
+    const live = engine.core.cacheDestroy(this.#record) >>> 0;
+    if (live !== 0) this.#fast = fast;
+    else guard?.forget(this.#record);
+    return live;
   }
 
   /**
