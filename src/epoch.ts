@@ -419,7 +419,7 @@ export class Epoch {
   /** Whether what begins at `address` can be given back, as far as that is seen at once. @returns OK, or why not */
   #judge(address: number): number {
     const { hot } = this.#host.engine;
-    const status = hot.judge(address) >>> 0;
+    const status = this.#host.guard?.judge(address, "defer") ?? hot.judge(address) >>> 0;
     if (status !== OK && !(status === BAD_KIND && this.#isRun(address))) return status;
     return this.#waits(address, OWN) ? BAD_DOUBLE : OK;
   }

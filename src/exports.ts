@@ -21,6 +21,7 @@ export type { Corruption, CorruptionKind, DumpRow } from "./debug/report.js";
 export type { Debug, DebugSettings } from "./debug/settings.js";
 export type { Track } from "./debug/tracks.js";
 export type { DebugTrace } from "./debug/watcher.js";
+export { type Debugging, withDebug } from "./debug/with-debug.js";
 export type { DeferFailure, Epoch, EpochStall, EpochStats, EpochUse } from "./epoch.js";
 export type { EpochReader } from "./epoch-readers.js";
 export { type ErrorCode, RingfenceError } from "./errors.js";

@@ -2,7 +2,7 @@
  * Held slabs: the slabs of one cache that serve a reservation only.
  *
  *   uses     ram-host, generated/layout
- *   used by  reservation-stock
+ *   used by  reservation-stock, urgent-frames
  *
  * A reservation that is drawn once needs one slab at a time: when that is full nobody else can take from it, so it becomes an
  * ordinary one. A revolving one keeps its slabs, since what is given back to it lies in them.
@@ -26,6 +26,12 @@ export interface HeldSlabs {
   end(): void;
 }
 
+/** Takes an object of a held slab. @returns its address, or 0 */
+export function heldObject(host: RamHost, slab: number): number {
+  const slot = host.engine.hot.heldAlloc(slab) >>> 0;
+  return slot === 0 ? 0 : (host.guard?.dressHeld(slot) ?? slot);
+}
+
 /** One slab at a time. */
 export class PassingSlabs implements HeldSlabs {
   readonly #host: RamHost;
@@ -40,7 +46,7 @@ export class PassingSlabs implements HeldSlabs {
 
   alloc(): number {
     if (this.open === 0) return 0;
-    const object = this.#host.engine.hot.heldAlloc(this.#slab) >>> 0;
+    const object = heldObject(this.#host, this.#slab);
     this.open = object === 0 ? 0 : this.open - 1; // 0: somebody wrote over its free objects
     if (this.open === 0) this.end();
     return object;
@@ -87,7 +93,7 @@ export class RevolvingSlabs implements HeldSlabs {
   alloc(): number {
     const held = this.#partial.at(-1) ?? this.#takeSpare();
     if (held === undefined) return 0;
-    const object = this.#host.engine.hot.heldAlloc(held.slab) >>> 0;
+    const object = heldObject(this.#host, held.slab);
     const taken = object === 0 ? held.free : 1; // 0: somebody wrote over its free objects
     held.free -= taken;
     this.open -= taken;
@@ -110,14 +116,19 @@ export class RevolvingSlabs implements HeldSlabs {
     this.open += held.free;
   }
 
+  /** Address of the slab that an object at `address` would lie in. */
+  #slabAt(address: number): number {
+    return ((this.#host.guard?.slotAt(address) ?? address) & ~FRAME_MASK) >>> 0;
+  }
+
   /** Whether an object at `address` would be one of these slabs'. */
   has(address: number): boolean {
-    return this.#slabs.has((address & ~FRAME_MASK) >>> 0);
+    return this.#slabs.has(this.#slabAt(address));
   }
 
   /** An object of these slabs was given back. */
   gave(address: number): void {
-    const held = this.#slabs.get((address & ~FRAME_MASK) >>> 0) as Held;
+    const held = this.#slabs.get(this.#slabAt(address)) as Held;
     if (held.free === this.#capacity) return;
     if (held.free === 0) this.#partial.push(held);
     held.free++;

@@ -24,9 +24,10 @@ import type { Booking } from "./booking.js";
 import type { Cache } from "./cache.js";
 import { RingfenceError } from "./errors.js";
 import { SLAB_SIZE_MAX } from "./estimate.js";
-import { CLEAN, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
+import { CLEAN, FRAME_SIZE, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
 import { bookBack, drawFrame, unbookFrames } from "./kept-frames.js";
 import { NO_ADDRESS } from "./misuse.js";
+import type { Allocation } from "./probes.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { ByteStock, counted, ObjectStock } from "./reservation-stock.js";
 import type { Window } from "./windows.js";
@@ -139,9 +140,7 @@ export class Reservation {
     this.#host.enter();
     this.#frames--;
     if (this.revolving) this.#framesOut++;
-    const address = drawFrame(this.#host);
-    this.#host.leave();
-    return address;
+    return this.#drew(drawFrame(this.#host), FRAME_SIZE, "frames");
   }
 
   #takeRun(count: number): number {
@@ -151,9 +150,7 @@ export class Reservation {
     const window = windows?.pop();
     if (window === undefined) throw this.#beyond(frames === 1 ? "a frame" : `a run of ${frames} frames`);
     if (windows?.length === 0) this.#runs.delete(frames);
-    const address = this.#office.windows.carve(window, frames, "frames");
-    this.#host.leave();
-    return address;
+    return this.#drew(this.#office.windows.carve(window, frames, "frames"), frames * FRAME_SIZE, "frames");
   }
 
   /**
@@ -184,8 +181,7 @@ export class Reservation {
     const address = (size <= SLAB_SIZE_MAX && bytes.drawQuick(size, count)) || bytes.draw(size, count);
     if (address === 0) throw this.#beyond(`${size} bytes`);
     if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V3
-    this.#host.leave();
-    return address;
+    return this.#drew(address, size, "kmalloc");
   }
 
   /**
@@ -210,6 +206,13 @@ export class Reservation {
     const address = stock.drawQuick() || stock.draw();
     if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
     if (stock.left === 0 && !this.revolving) this.#endObjects(stock); // V3
+    return this.#drew(address, cache.size, "cache", cache.name);
+  }
+
+  /** The end of every draw but the quickest, which there are none of while somebody looks. @returns `address` */
+  #drew(address: number, size: number, what: Allocation, owner?: string): number {
+    const { probes } = this.#host;
+    if (probes.any) probes.took(address, size, 1, what, owner);
     this.#host.leave();
     return address;
   }
@@ -248,7 +251,7 @@ export class Reservation {
       this.#frames++;
       this.#framesOut--;
     }
-    return this.#tell(given, "giveFrames", address);
+    return this.#tell(given, "giveFrames", address, "frames");
   }
 
   /**
@@ -261,7 +264,7 @@ export class Reservation {
   kfree(address: number): boolean {
     this.#enterRevolving();
     if (address === 0 || address === ZERO_SIZE_PTR) return true;
-    return this.#tell(this.#giveTo(this.#bytes, address), "kfree", address);
+    return this.#tell(this.#giveTo(this.#bytes, address), "kfree", address, "kmalloc");
   }
 
   /** The same for an object of a cache, which may always be drawn again. */
@@ -270,20 +273,22 @@ export class Reservation {
     if (address === 0) return true;
     const stock = this.#objects.get(cache);
     if (stock === undefined) throw invalid(`no objects of "${cache?.name}" were drawn from the reservation`);
-    return this.#tell(this.#giveTo(stock, address), "free", address, cache.name);
+    return this.#tell(this.#giveTo(stock, address), "free", address, "cache", cache.name);
   }
 
   /** Gives an object back to the stock that it was drawn from. @returns the status */
   #giveTo(stock: ByteStock | ObjectStock, address: number): number {
     if (!isWord(address) || !stock.has(address)) return NO_ADDRESS;
-    const status = this.#host.engine.core.freeRest(address) >>> 0;
+    const { engine, guard } = this.#host;
+    const status = guard?.freeHeld(address, "free") ?? engine.core.freeRest(address) >>> 0;
     if (status === 0) stock.gave(address);
     return status;
   }
 
   /** Reports a mistake. @returns whether it was none */
-  #tell(status: number, operation: string, address: number, owner?: string): boolean {
+  #tell(status: number, operation: string, address: number, what: Allocation, owner?: string): boolean {
     if (status !== 0) this.#host.blame(status, operation, address, owner);
+    else if (this.#host.probes.any) this.#host.probes.gave(address, what);
     this.#host.leave();
     return status === 0;
   }

@@ -2,7 +2,7 @@
  * Urgent frames: what one reserve has out of the strict reserve while memory is short, and the slabs that it made of it. All who
  * are entitled without a reserve have theirs together.
  *
- *   uses     ram-host, generated/layout
+ *   uses     held-slabs, ram-host, generated/layout
  *   used by  reserve, supply
  *
  * Frames are drawn past all that is kept back but promises, one by one, and no more than the reserve has pages: so what one
@@ -17,6 +17,7 @@
  * Source: reserve slabs from P. Zijlstra's patches of 2007; one to a reserve, and the bound, are ours.
  */
 import { FRAME_MASK, KEEP, RESERVED } from "./generated/layout.js";
+import { heldObject } from "./held-slabs.js";
 import type { RamHost } from "./ram-host.js";
 
 export class UrgentFrames {
@@ -104,7 +105,7 @@ export class UrgentFrames {
     const { hot } = this.#host.engine;
     const open = this.#openOf(record);
     for (const slab of open) {
-      const object = hot.heldAlloc(slab) >>> 0;
+      const object = heldObject(this.#host, slab);
       if (hot.heldFree(slab) === 0) open.delete(slab); // U2
       if (object !== 0) return object;
     }

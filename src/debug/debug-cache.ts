@@ -143,7 +143,8 @@ export class DebugCache implements Owner {
   #whenShort(gfp: number): number {
     const urgent = (): number => {
       this.#isUnfilled = true;
-      return this.#host.urgentObject(this.record);
+      const address = this.#host.urgentObject(this.record);
+      return address === 0 ? 0 : address - this.layout.left;
     };
     return this.#host.whenShort(gfp, this.#words.read(SHORT_FRAMES), () => this.#attempt(), urgent);
   }

@@ -136,6 +136,21 @@ export class Guard {
     return this.#caches.get((owner & ~KIND_MASK) >>> 0);
   }
 
+  /** Makes an object of a slot of a held slab. @returns the object's address: the slot's own for caches that are not looked at */
+  dressHeld(slot: number): number {
+    return this.#cacheOf(slot)?.dressHeld(slot) ?? slot;
+  }
+
+  /** The slot that the object at `address` would lie in. */
+  slotAt(address: number): number {
+    return address - (this.#cacheOf(address)?.layout.left ?? 0);
+  }
+
+  /** Gives back what `dressHeld` made, at once. @returns as `kfree` does */
+  freeHeld(address: number, operation: string): number | undefined {
+    return this.#cacheOf(address)?.free(address, operation, true);
+  }
+
   #classOf(size: number, align: number): DebugCache | undefined {
     const { engine, word } = this.#host;
     const bytes = word(engine.hot.classFor(size) >>> 0, SIZE);

@@ -57,6 +57,14 @@ function roundUp(bytes: number, step: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+/** What a layout is to have. */
+export interface LayoutWishes {
+  readonly redZone: boolean;
+  readonly track: boolean;
+  /** Whether there is a red zone on the left, too. Default: as on the right. */
+  readonly leftZone?: boolean;
+}
+
 /**
  * The layout of slots for objects of `size` bytes.
  *
@@ -65,10 +73,10 @@ function roundUp(bytes: number, step: number): number {
 export function layoutOf(
   size: number,
   align: number,
-  { redZone, track }: { readonly redZone: boolean; readonly track: boolean },
+  { redZone, track, leftZone = redZone }: LayoutWishes,
 ): ObjectLayout {
   const step = Math.max(align, GRAIN);
-  const left = redZone ? step : 0;
+  const left = leftZone ? step : 0;
   const filled = roundUp(left + size, GRAIN);
   const link = redZone && filled === left + size ? filled + GRAIN : filled;
   const request = link + 2 * WORD;
