@@ -3,7 +3,7 @@
  *
  *   used by  program
  */
-import type { CleanCache, Mempool, Reservation } from "../../src/index.js";
+import type { CleanCache, Mempool, Ram, Reservation } from "../../src/index.js";
 import { fail } from "../guarantees/claims.js";
 import { codeOf } from "../support/codes.js";
 import { FRAME } from "../support/rams.js";
@@ -20,7 +20,7 @@ export class GuaranteedPart implements Part {
   readonly #stamps = new Map<number, number>();
   /** Keys that are being put just now. */
   readonly #busy = new Set<number>();
-  #pool: Mempool<number> | undefined;
+  #pool: Mempool<number, Ram> | undefined;
   #out = 0;
 
   constructor(world: World) {
@@ -71,7 +71,7 @@ export class GuaranteedPart implements Part {
     const { claims, library, ram } = this.#world;
     if (!this.#pool) {
       const code = codeOf(() => {
-        this.#pool = library.Mempool.fromKmalloc(ram, 200, { min: 4 }) as Mempool<number>;
+        this.#pool = library.Mempool.fromKmalloc(ram, 200, { min: 4 });
       });
       if (code !== "nothing" && code !== "ERR_RINGFENCE_OUT_OF_MEMORY") fail(`a pool was refused: ${code}`);
     }

@@ -14,10 +14,12 @@
  */
 import type { Ram, RamOptions } from "../../src/index.js";
 import { fail } from "../guarantees/claims.js";
-import { type Flavour, MIB, nameOf, PAGE } from "../support/rams.js";
+import { type Flavour, FRAME, MIB, nameOf, PAGE } from "../support/rams.js";
 import { oneOf, type Random, randomSource } from "../support/random.js";
 import { CachesPart } from "./caches.js";
+import { DerivedPart } from "./derived.js";
 import { EpochsPart } from "./epochs.js";
+import { FaultsPart } from "./faults.js";
 import { GuaranteedPart } from "./guaranteed.js";
 import { PlainPart } from "./plain.js";
 import { type Library, type Part, World } from "./world.js";
@@ -66,6 +68,9 @@ class Program {
     ram.on("mover", ({ error }) => {
       if ((error as { code?: string }).code !== "ERR_EXPECTED") problem(`a mover: ${(error as Error).stack}`);
     });
+    ram.on("allocator", ({ error }) => {
+      if ((error as { code?: string }).code !== "ERR_EXPECTED") problem(`an allocator: ${(error as Error).stack}`);
+    });
     this.#parts = this.#makeParts();
     this.#weights = this.#parts.flatMap(({ steps }) => steps).reduce((sum, [, weight]) => sum + weight, 0);
     this.#world.step = () => this.#step();
@@ -73,12 +78,21 @@ class Program {
 
   #makeParts(): Part[] {
     const world = this.#world;
-    return [new PlainPart(world), new CachesPart(world), new EpochsPart(world), new GuaranteedPart(world)];
+    // what is deferred goes before what it was taken from
+    const parts = [PlainPart, EpochsPart, CachesPart, DerivedPart, GuaranteedPart, FaultsPart];
+    return parts.map((Each) => new Each(world));
   }
 
   #open({ library, flavour, ram }: ProgramOptions): Ram {
     const random = this.#random;
-    return library.createRamSync({ ...flavour, ...oneOf(random, SIZES), checks: random(4) === 0, ...ram });
+    return library.createRamSync({
+      ...flavour,
+      ...oneOf(random, SIZES),
+      checks: random(4) === 0,
+      ...(random(6) === 0 && { track: { frames: random(3) } }),
+      ...(random(3) === 0 && { watermarks: { min: 3 * FRAME } }),
+      ...ram,
+    });
   }
 
   run(): Readonly<Record<string, number>> {
@@ -110,7 +124,8 @@ class Program {
     for (const part of this.#parts) part.check();
     const { ram } = this.#world;
     const { free, clean, held, slabs, runs, taken, tables, holes, frames } = ram.meminfo();
-    if (free + clean + held + slabs + runs + taken + tables + holes !== frames) fail("the frames do not add up");
+    if (free + clean + held + slabs + runs + taken + tables + holes !== frames)
+      fail(`the frames do not add up: ${JSON.stringify(ram.meminfo())}, ${ram.validate().problems}`);
     if (!walks) return;
     const { problems } = ram.validate();
     if (problems.length > 0) fail(problems.join("; "));
@@ -130,7 +145,7 @@ class Program {
     this.#check(true);
     const info = ram.meminfo();
     const { free, clean, held, kept, slabs, runs, taken, tables, holes, frames } = info;
-    const least = ram.watermarks.min / 4096;
+    const least = ram.watermarks.min / FRAME;
     const isEmpty =
       clean + held + runs === 0 && kept === least && slabs <= this.#before.slabs && taken <= this.#before.taken;
     if (!isEmpty || free + slabs + tables + holes !== frames - taken)
