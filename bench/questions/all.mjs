@@ -18,6 +18,7 @@ import * as pair from "./pair.mjs";
 import * as reservation from "./reservation.mjs";
 import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
+import * as struct from "./struct.mjs";
 import * as waiters from "./waiters.mjs";
 import * as waiting from "./waiting.mjs";
 import * as wasmCalls from "./wasm-calls.mjs";
@@ -40,5 +41,6 @@ export const QUESTIONS = [
   classes,
   size,
   engines,
+  struct,
   garbage,
 ];

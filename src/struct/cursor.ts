@@ -90,15 +90,20 @@ export type CursorOf<Fields extends FieldTypes> = {
   readonly [Name in keyof Fields as Fields[Name] extends Single ? never : Name]: PartOf<Fields[Name]>;
 };
 
-const PARTS: unique symbol = Symbol("ringfence.parts");
-
 /** What all cursors are. */
 class Cursor implements Place {
   address = 0;
-  readonly [PARTS]: readonly Cursor[];
+  readonly #parts: readonly Cursor[];
 
   constructor(parts: readonly Cursor[]) {
-    this[PARTS] = parts;
+    this.#parts = parts;
+  }
+
+  /** Part number `index` of the cursor, set to its place, `by` bytes further. */
+  static part(cursor: Cursor, index: number, by: number): Cursor {
+    const part = cursor.#parts[index] as Cursor;
+    part.address = further(cursor.address, by);
+    return part;
   }
 }
 
@@ -154,9 +159,7 @@ function listMaker(site: Site, name: string, shape: Shape): CursorMaker {
   class Elements extends Cursor {
     readonly length = length;
     at(index: number): Cursor {
-      const part = this[PARTS][0] as Cursor;
-      part.address = further(this.address, within(index, length) * shape.stride);
-      return part;
+      return Cursor.part(this, 0, within(index, length) * shape.stride);
     }
     read(): unknown {
       return field.read(this.address);
@@ -192,9 +195,7 @@ function isSingle({ type }: Shape): boolean {
 function partProperty(index: number, offset: number): PropertyDescriptor & ThisType<Cursor> {
   return {
     get() {
-      const part = this[PARTS][index] as Cursor;
-      part.address = further(this.address, offset);
-      return part;
+      return Cursor.part(this, index, offset);
     },
   };
 }
