@@ -14,7 +14,7 @@
  *
  * Source: the slabifier of C. Lameter's modular slab allocator (2006).
  */
-import { isWord } from "../arguments.js";
+import { checkAlignment, isWord } from "../arguments.js";
 import { Cache, RECORD, readStats, type SlabSource } from "../cache.js";
 import type { CacheParts } from "../caches.js";
 import { RingfenceError, show } from "../errors.js";
@@ -191,8 +191,8 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
     this[LIFE].enter();
     const { pages = this.pages, ...layout } = options ?? {};
     checkPages(pages);
-    const plan = planOf(pages);
     if (this.#isOwn && pages === this.ram.pages) return this.ram.createCache(name, layout) as CacheOf<Pages>;
+    const plan = planOf(pages);
     return this.#createOf(name, fit(layout, plan), pages, plan) as CacheOf<Pages>;
   }
 
@@ -295,11 +295,10 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
 }
 
 /** The layout of objects that lie where the plan wants slabs to begin: above 4096 bytes each has a slab, which begins there. */
-function fit(layout: SlabOptions, plan: PagePlan): SlabOptions {
-  const { size, align = 8 } = layout;
-  const isFit = plan.align <= align;
-  if (isFit || !isWord(size) || !isWord(align)) return layout; // what is no number is refused later
-  if (plan.align <= FRAME_SIZE) return { size, align: plan.align };
+function fit({ size, align = 8 }: SlabOptions, plan: PagePlan): SlabOptions {
+  const least = checkAlignment(align, FRAME_SIZE);
+  if (plan.align <= FRAME_SIZE || !isWord(size))
+    return { size, align: Math.max(least, Math.min(plan.align, FRAME_SIZE)) };
   return { size: Math.ceil(size / plan.align) * plan.align, align: FRAME_SIZE };
 }
 
