@@ -263,14 +263,14 @@ export class Cache {
    * allocs fill up the fullest slabs first.
    *
    * @param move empties sparse slabs too: is asked to move their objects into fuller ones. At most one slab is left partly used
-   *   if it moves all that it is asked to
+   *   if it moves all that it is asked to. Not asked in a cache with debug, whose objects stay
    * @returns frames that became free
    * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_CACHE_DESTROYED,
    *   ERR_RINGFENCE_RAM_DESTROYED, and what `move` throws: what it had moved before stays moved
    */
   shrink(move?: Mover): number {
     this.#enter();
-    if (move !== undefined && !this.#debug) return emptySlabs(this.#host, this.#record, checkMover(move));
+    if (move !== undefined && checkMover(move) && !this.#debug) return emptySlabs(this.#host, this.#record, move);
     const before = readStats(this.#host, this.#record, this.name).bytes;
     this.#debug?.flush();
     this.#host.engine.core.flush(this.#record);

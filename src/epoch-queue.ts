@@ -117,13 +117,13 @@ export class EpochQueue {
 
   /** Whether there is such an entry. Costs a look at every one. */
   has(item: number, how: number): boolean {
-    for (const entry of this.#entries()) if (entry.item === item && entry.how === how) return true;
+    for (const entry of this.entries()) if (entry.item === item && entry.how === how) return true;
     return false;
   }
 
   /** Forgets all entries, and the memory that they lie in, which is gone. @returns them, the oldest first */
   abandon(): Entry[] {
-    const entries = [...this.#entries()];
+    const entries = [...this.entries()];
     this.#first = 0; // Q3
     this.#last = 0;
     this.#to = END;
@@ -133,7 +133,8 @@ export class EpochQueue {
     return entries;
   }
 
-  *#entries(): Generator<Entry> {
+  /** All entries, the oldest first. */
+  *entries(): Generator<Entry> {
     for (let batch = this.#first, from = this.#from; batch !== 0; from = ENTRIES) {
       const end = batch === this.#last ? this.#to : END;
       for (let at = from; at < end; at += ENTRY)

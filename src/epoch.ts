@@ -377,6 +377,16 @@ export class Epoch {
     return this.#queue.length - (this.#marks - this.#reached);
   }
 
+  /** @internal The addresses that wait to be given back, the oldest first. */
+  *waitingAddresses(): Generator<number> {
+    for (const { item, how } of this.#queue.entries()) if (how !== MARK && how !== CALL) yield item;
+  }
+
+  /** @internal Defers `address` if anybody is inside, who may read it. @returns whether it was deferred */
+  deferIfRead(address: number): boolean {
+    return this.#readers.count !== 0 && this.defer(address);
+  }
+
   /** Counters, and who keeps the rest waiting. */
   stats(): EpochStats {
     this.#look();

@@ -77,6 +77,10 @@ export interface RamHost {
   synchronize(options?: WaitOptions): Promise<void>;
   /** What waits for readers to be given back. */
   deferred(): number;
+  /** The addresses of that. */
+  deferredAddresses(): Iterable<number>;
+  /** Has `address` given back when the readers that are inside have left. @returns false when nobody is: then nothing was done */
+  deferIfRead(address: number): boolean;
   /** Registers what is to be done when the ram is destroyed: who waits is told. @returns a function that takes it off again */
   whenDestroyed(fn: () => void): () => void;
 }

@@ -997,6 +997,8 @@ export class Ram extends Contents {
       },
       synchronize: (options) => this.#epoch?.synchronize(options) ?? Promise.resolve(),
       deferred: () => this.#epoch?.pending ?? 0,
+      deferredAddresses: () => this.#epoch?.waitingAddresses() ?? [],
+      deferIfRead: (address) => this.#epoch?.deferIfRead(address) ?? false,
       cpus: () => this.#read(CPUS),
       forget: (cache) => this.#caches.forget(cache),
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),

@@ -111,7 +111,7 @@ export class Defragmenter {
     const parts: Part[] = [];
     for (const cache of this.#caches()) {
       const move = cache[MOVER];
-      if (!move) continue;
+      if (!move || this.#host.guard?.cacheAt(cache[RECORD])) continue;
       const emptier = new SlabEmptier(this.#host, cache[RECORD], move);
       parts.push({ cache, run: (isOver, tally) => emptier.run(isOver, tally) });
     }

@@ -11,7 +11,7 @@
  * Invariants
  *   W1  #runs holds every run that was taken with a mover and not given back, by its address
  */
-import { FRAME_SIZE } from "../generated/layout.js";
+import { FRAME_SIZE, KIND_FRAMES } from "../generated/layout.js";
 import type { RamHost } from "../ram-host.js";
 import { type Mover, oddAnswer, type Tally } from "./mover.js";
 
@@ -70,9 +70,16 @@ class RunLowering {
     while (this.#left.length !== 0) {
       const from = this.#left.pop() as number;
       const run = this.#runs.get(from);
-      if (run && this.#lower(from, run, tally) && isOver()) break;
+      if (run && this.#isHeld(from, run) && this.#lower(from, run, tally) && isOver()) break;
     }
     return this.#left.length === 0;
+  }
+
+  /** Whether the run is taken still: it may have been given back past the ram, or wait for its readers. */
+  #isHeld(address: number, { frames }: Run): boolean {
+    const { core } = this.#host.engine;
+    if (core.ownerAt(address) >>> 0 !== KIND_FRAMES || core.lengthAt(address) >>> 0 !== frames) return false;
+    return this.#host.deferred() === 0 || ![...this.#host.deferredAddresses()].includes(address);
   }
 
   /** Offers a run a lower place. @returns false when there is none */
@@ -103,8 +110,8 @@ class RunLowering {
   #give(address: number, run: Run, to?: number): void {
     if (this.#runs.get(address) !== run) return;
     this.#runs.delete(address);
-    this.#host.engine.core.giveFrames(address);
     const { probes } = this.#host;
     if (to !== undefined && probes.any) probes.resized(address, to, run.frames * FRAME_SIZE);
+    if (to === undefined || !this.#host.deferIfRead(address)) this.#host.engine.core.giveFrames(address);
   }
 }

@@ -13,7 +13,8 @@
  * Invariants
  *   V1  #donor and #receiver are 0 or held slabs of the cache, and not the same; outside of `run` they are 0. No sheaf holds an object
  *       of them
- *   V2  #isFree tells which objects of the donor are free, while its state is #seen
+ *   V2  #isFree tells which of the donor's first #fresh objects are free, while its state is #seen and #deferred
+ *       addresses wait for readers
  *   V3  a slab is a donor once in a pass, and there are as many donors as there were slabs at its beginning, at most
  *
  * Source: slab_shrink with a function that moves, from C. Lameter's modular slab allocator (2006); receivers that are held, and
@@ -48,6 +49,7 @@ export class SlabEmptier {
   readonly #move: Mover;
   readonly #size: number;
   readonly #slot: number;
+  readonly #link: number;
   /** Whether a new place is to be filled with a copy: not where it holds what somebody has constructed. */
   readonly #copies: boolean;
   readonly #isFree = new Uint8Array(CAPACITY_MAX + 1);
@@ -56,6 +58,10 @@ export class SlabEmptier {
   #donor = 0;
   #receiver = 0;
   #seen = 0;
+  /** What waited for readers then, in all the ram. */
+  #deferred = 0;
+  /** Objects of the donor that were ever handed out: the others are free. */
+  #fresh = 0;
   /** Index of the donor's next object to look at. */
   #next = 0;
   /** The slabs that were donor and receiver when the last piece of this pass ended. */
@@ -70,7 +76,8 @@ export class SlabEmptier {
     this.#move = move;
     this.#size = host.word(record, SIZE);
     this.#slot = host.word(record, SLOT);
-    this.#copies = host.word(record, LINK) === 0;
+    this.#link = host.word(record, LINK);
+    this.#copies = this.#link === 0;
     this.#donorsLeft = host.word(record, COUNT);
   }
 
@@ -130,12 +137,11 @@ export class SlabEmptier {
 
   // donors
 
-  /** @returns false when there is none: at most one slab that was not tried is partial. V1 V3 */
+  /** @returns false when there is none: every partial slab was tried. V1 V3 */
   #openDonor(): boolean {
     this.#flushAgain();
     const donor = this.#chooseDonor();
     if (donor === 0) return false;
-    if (this.#receiver === 0 && this.#word(PARTIAL) === this.#word(LAST)) return false;
     this.#hot.hold(this.#record, donor);
     this.#donor = donor;
     this.#look();
@@ -147,7 +153,7 @@ export class SlabEmptier {
     if (this.#host.engine.core.sheaved(this.#record) >>> 0 !== 0) this.#flush();
   }
 
-  /** The slab that was not finished if it is still partial, else the last one that was not tried; 0: there is none. */
+  /** The slab that was not finished if it is still partial, else the last one; those that were tried come first from then on. 0: none. */
   #chooseDonor(): number {
     const unfinished = this.#unfinished;
     this.#unfinished = 0;
@@ -161,14 +167,13 @@ export class SlabEmptier {
     return this.#tried.has(this.#word(LAST)) ? 0 : this.#word(LAST);
   }
 
-  /** Lets go of a donor that is done: it goes home, or becomes the first to receive. V1 V3 */
+  /** Lets go of a donor that is done: it goes home, or stays. V1 V3 */
   #closeDonor(): void {
     const slab = this.#donor;
     this.#donor = 0;
     this.#next = 0;
     this.#unhold(slab);
     this.#tried.add(slab);
-    this.#prefer(slab);
   }
 
   #unhold(slab: number): void {
@@ -185,21 +190,41 @@ export class SlabEmptier {
     for (const slab of slabs) this.#unhold(slab);
   }
 
-  /** Reads which objects of the donor are free. V2 */
+  /** Reads which objects of the donor are free; those that were never handed out are. V2 */
   #look(): void {
-    const hot = this.#hot;
-    this.#isFree.fill(0);
-    for (let steps = CAPACITY_MAX, at = hot.firstListed(this.#donor); steps !== 0 && at !== 0; steps--) {
-      this.#isFree[at - 1] = 1;
-      at = hot.nextListed(this.#donor, at);
-    }
+    const { hot, words } = this.#host.engine;
+    this.#deferred = this.#host.deferred();
+    const fresh = hot.slabFresh(this.#donor);
+    this.#isFree.fill(0, 0, fresh);
+    this.#fresh = fresh;
     this.#seen = hot.slabState(this.#donor);
+    const links = this.#donor + this.#link - this.#slot; // objects are listed by their index plus 1
+    let listed = hot.firstListed(this.#donor);
+    for (let steps = fresh; steps !== 0 && listed !== 0 && listed <= fresh; steps--) {
+      this.#isFree[listed - 1] = 1;
+      listed = words[(links + listed * this.#slot) >>> 2] as number;
+    }
+    if (this.#deferred !== 0) this.#leaveOutDeferred();
+  }
+
+  /** What was given back already, and only waits for its readers, counts as free. */
+  #leaveOutDeferred(): void {
+    const end = this.#donor + this.#fresh * this.#slot;
+    for (const address of this.#host.deferredAddresses()) {
+      if (address >= this.#donor && address < end) this.#isFree[(address - this.#donor) / this.#slot] = 1;
+    }
+  }
+
+  /** Looks again if a mover has given back objects of the donor since. V2 */
+  #lookAgain(): void {
+    const isSame = this.#host.engine.hot.slabState(this.#donor) === this.#seen;
+    if (!isSame || this.#host.deferred() !== this.#deferred) this.#look();
   }
 
   /** Whether the object of this index is live. V2 */
   #isLive(index: number): boolean {
-    if (this.#hot.slabState(this.#donor) !== this.#seen) this.#look();
-    return index < this.#hot.slabFresh(this.#donor) && this.#isFree[index] === 0;
+    this.#lookAgain();
+    return this.#isFree[index] === 0;
   }
 
   // receivers
@@ -229,7 +254,7 @@ export class SlabEmptier {
 
   /** Whether the place of this index in the receiver is free again. At most as many steps as it has objects. */
   #wasGivenBack(index: number): boolean {
-    const hot = this.#hot;
+    const { hot } = this.#host.engine;
     for (let steps = CAPACITY_MAX, at = hot.firstListed(this.#receiver); steps !== 0 && at !== 0; steps--) {
       if (at === index + 1) return true;
       at = hot.nextListed(this.#receiver, at);
@@ -241,9 +266,12 @@ export class SlabEmptier {
 
   /** Offers the donor's next live object a place. @returns false when there is none left, or no place */
   #moveNext(): boolean {
-    const fresh = this.#hot.slabFresh(this.#donor);
-    while (this.#next < fresh && !this.#isLive(this.#next)) this.#next++;
-    if (this.#next >= fresh) return false;
+    this.#lookAgain();
+    const fresh = this.#fresh;
+    let next = this.#next;
+    while (next < fresh && this.#isFree[next] !== 0) next++;
+    this.#next = next;
+    if (next >= fresh) return false;
     const to = this.#takePlace();
     if (to === 0) return false;
     this.#offer(this.#next++, to);
@@ -254,14 +282,14 @@ export class SlabEmptier {
   #offer(index: number, to: number): void {
     const from = this.#donor + index * this.#slot;
     if (this.#copies) this.#host.engine.bytes.copyWithin(to, from, from + this.#size);
-    const taken = this.#hot.slabState(this.#receiver);
+    const before = { state: this.#hot.slabState(this.#receiver), deferred: this.#host.deferred() };
     let answer: unknown = false;
     try {
       answer = this.#move(from, to);
     } finally {
       this.#reenter();
       if (answer === true) this.#leavePlace(index, to);
-      else if (answer === false) this.#refusePlace(to, taken);
+      else if (answer === false) this.#refusePlace(to, before);
     }
     if (typeof answer !== "boolean") throw oddAnswer(answer, from, to);
   }
@@ -281,18 +309,22 @@ export class SlabEmptier {
   #leavePlace(index: number, to: number): void {
     this.#tally.objects++;
     if (!this.#isLive(index)) return;
+    const from = this.#donor + index * this.#slot;
+    const { probes } = this.#host;
+    if (probes.any) probes.resized(from, to, this.#size);
+    if (this.#host.deferIfRead(from)) return;
     this.#hot.putIndex(this.#donor, index);
     this.#isFree[index] = 1;
     this.#seen = this.#hot.slabState(this.#donor); // V2
-    const { probes } = this.#host;
-    if (probes.any) probes.resized(this.#donor + index * this.#slot, to, this.#size);
   }
 
-  /** The object stays where it is. */
-  #refusePlace(to: number, taken: number): void {
+  /** The object stays where it is. @param before what the receiver was like, and how much waited for readers, when the mover was asked */
+  #refusePlace(to: number, before: { readonly state: number; readonly deferred: number }): void {
     this.#tally.pinned++;
     const index = (to - this.#receiver) / this.#slot;
-    if (this.#hot.slabState(this.#receiver) !== taken && this.#wasGivenBack(index)) return;
+    const isSame = this.#hot.slabState(this.#receiver) === before.state;
+    if (!isSame && this.#wasGivenBack(index)) return;
+    if (this.#host.deferred() > before.deferred && [...this.#host.deferredAddresses()].includes(to)) return;
     this.#hot.putIndex(this.#receiver, index);
   }
 }
