@@ -386,7 +386,9 @@ export class Guard {
   /** Frames were taken. */
   tookFrames(address: number, bytes: number): void {
     const watch = this.#general;
-    if (watch !== undefined) this.#enterRun(address, bytes, "frames", watch);
+    if (watch === undefined) return;
+    this.#host.enter(); // taking them may have grown the memory
+    this.#enterRun(address, bytes, "frames", watch);
   }
 
   /** Gives frames back. @returns as `kfree` does */
