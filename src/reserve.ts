@@ -29,6 +29,7 @@ import { framesForBytes, framesForObjects, SLAB_SIZE_MAX, sizeClasses } from "./
 import { FRAME_SIZE, SLOT } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
 import { bytesOf } from "./options.js";
+import type { Allocation } from "./probes.js";
 import type { Ram } from "./ram.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import { UrgentFrames } from "./urgent-frames.js";
@@ -652,8 +653,16 @@ export class Reserve {
     this.#amounts.set(address, amount);
     this.#urgentCount++;
     this.#tree.watch(this);
-    if ((gfp & Gfp.Zero) !== 0) this.#host.engine.bytes.fill(0, address, address + bytes);
+    const isZeroed = (gfp & Gfp.Zero) !== 0;
+    if (isZeroed) this.#host.engine.bytes.fill(0, address, address + bytes);
+    const { probes } = this.#host;
+    const { cache } = this.#total;
+    if (probes.any) probes.took(address, bytes, 1, this.#kind, cache?.name, isZeroed);
     return address;
+  }
+
+  get #kind(): Allocation {
+    return this.unit === "frames" ? "frames" : this.unit === "objects" ? "cache" : "kmalloc";
   }
 
   /** What is charged for what begins at `address`, 0 for ordinary memory; it is known no longer. V5 */

@@ -110,7 +110,8 @@ class Tree implements ReserveTree {
   root: Reserve | undefined;
   readonly #drawing = new Set<Reserve>();
   readonly #hungry = new Map<Reserve, number>();
-  readonly #takeOne = (): number => this.host.engine.core.takeFrames(1, 1) >>> 0;
+  /** Options of {@link takeFrame}, made once. */
+  readonly #how = { gfp: 0 };
   #stopLooking: (() => void) | undefined;
   #stopServing: (() => void) | undefined;
   #isChanging = false;
@@ -150,11 +151,8 @@ class Tree implements ReserveTree {
   }
 
   takeFrame(gfp: number): number {
-    this.host.enter();
-    const address = this.#takeOne() || this.host.whenShort(gfp, 1, this.#takeOne);
-    if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.host.engine.bytes.fill(0, address, address + bytesOf(1));
-    this.host.leave();
-    return address;
+    this.#how.gfp = gfp;
+    return this.ram.takeFrames(1, this.#how);
   }
 
   /** T2 */

@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
+  type Cache,
   createRam,
   createRamSync,
   type LeakGroup,
@@ -301,5 +302,55 @@ describe("what can not be", () => {
     expect(() => foreign.since(createRamSync({ size: MIB }).track().snapshot())).toThrow(wrong);
     expect(() => ram.leaks({ olderThanMs: -1 })).toThrow(wrong);
     expect(() => ram.leaks({ olderThanMs: Number.NaN })).toThrow(wrong);
+  });
+});
+
+describe.each(NAMED_FLAVOURS)("what was promised and drawn is out like all else: %s", (_, flavour) => {
+  test("drawn from a reservation", () => {
+    const ram = createRamSync({ size: 4 * MIB, ...flavour });
+    const cache = ram.createCache("inode", { size: 200 });
+    const reservation = ram.tryReserve({ frames: 1, bytes: 1000, objects: [[cache, 2]], runs: [[3, 1]] });
+    if (reservation === undefined) throw new Error("no reservation");
+    using tracker = ram.track({ frames: 0 });
+    const frames = [reservation.takeFrames(), reservation.takeFrames(3)];
+    const block = reservation.kmalloc(500);
+    const objects = [reservation.alloc(cache), reservation.alloc(cache)];
+    expect(tracker.leaks().map(shown)).toEqual(["2 frames 16384", "1 kmalloc 500", "2 inode 400"]);
+    for (const address of frames) ram.giveFrames(address);
+    ram.kfree(block);
+    for (const address of objects) cache.free(address);
+    expect(tracker.leaks()).toEqual([]);
+  });
+
+  test("drawn from a revolving one, and given back to it", async () => {
+    const ram = createRamSync({ size: 4 * MIB, ...flavour });
+    const cache = ram.createCache("inode", { size: 200 });
+    const objects: [Cache, number][] = [[cache, 2]];
+    const reservation = await ram.reserve({ frames: 1, bytes: 1000, objects, revolving: true });
+    using tracker = ram.track({ frames: 0 });
+    const frame = reservation.takeFrames();
+    const block = reservation.kmalloc(100);
+    const object = reservation.alloc(cache);
+    expect(tracker.leaks().map(shown)).toEqual(["1 frames 4096", "1 kmalloc 100", "1 inode 200"]);
+    reservation.giveFrames(frame);
+    reservation.kfree(block);
+    reservation.free(cache, object);
+    expect(tracker.leaks()).toEqual([]);
+  });
+
+  test("drawn from a reserve", () => {
+    const ram = createRamSync({ size: MIB, ...flavour });
+    const reserve = ram.reserves.create("net");
+    reserve.setKmalloc(4096);
+    using tracker = ram.track({ frames: 0 });
+    const blocks = (): number => tracker.leaks().reduce((sum, { count }) => sum + count, 0);
+    let ordinary = 0;
+    while (ram.takeFrames(1) !== 0 || ram.kmalloc(64) !== 0) ordinary++;
+    expect(blocks()).toBe(ordinary);
+    const entitled = ram.memalloc(() => reserve.kmalloc(1000));
+    expect(entitled).not.toBe(0);
+    expect(blocks()).toBe(ordinary + 1);
+    reserve.kfree(entitled);
+    expect(blocks()).toBe(ordinary);
   });
 });
