@@ -7,6 +7,7 @@ import * as accounting from "./accounting.mjs";
 import * as arenaSize from "./arena-size.mjs";
 import * as classes from "./classes.mjs";
 import * as cleanCache from "./clean-cache.mjs";
+import * as derived from "./derived.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
@@ -18,6 +19,7 @@ import * as pair from "./pair.mjs";
 import * as reservation from "./reservation.mjs";
 import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
+import * as slabMetadata from "./slab-metadata.mjs";
 import * as struct from "./struct.mjs";
 import * as waiters from "./waiters.mjs";
 import * as waiting from "./waiting.mjs";
@@ -35,6 +37,8 @@ export const QUESTIONS = [
   waiters,
   lease,
   reservation,
+  derived,
+  slabMetadata,
   mapUnmap,
   cleanCache,
   arenaSize,
