@@ -201,6 +201,8 @@ describe("a zone", () => {
     expect(arena.hot.checkArena()).toBe(layout.BROKEN_SLAB);
     arena.write(block, (object & -FRAME_SIZE) + FRAME_SIZE - 1, layout.ZONE_LAST);
     expect(arena.hot.checkArena()).toBe(0);
+    arena.write(block, (object & -FRAME_SIZE) + FRAME_SIZE - 2, layout.ZONE_LAST);
+    expect(arena.hot.checkArena()).toBe(layout.BROKEN_SLAB);
   });
 });
 
@@ -209,6 +211,30 @@ function slabOf(arena: Arena, object: number): number {
   const isBody = (arena.word(descriptor, layout.OWNER) & layout.KIND_BODY) !== 0;
   return isBody ? arena.word(descriptor, layout.SLAB) : (object & -FRAME_SIZE) >>> 0;
 }
+
+describe("a zone and what else there is", () => {
+  test("an arena grows for a slab at a wide alignment", () => {
+    const arena = new DerivedArena({ frames: 64, maximum: 1024 });
+    const objects = arena.take(arena.derive(4000, { zoneAlign: 64 }), 8);
+    expect(objects.map((object) => object % (64 * FRAME_SIZE))).toEqual(Array(8).fill(0));
+    expect(arena.hot.checkArena()).toBe(0);
+  });
+
+  test("clean entries in it give way, those above stay, and none goes in vain", () => {
+    const arena = new DerivedArena({ frames: 256 });
+    const { hot } = arena;
+    const zoneLast = 100 * FRAME_SIZE - 1;
+    const cache = arena.derive(4000, { zoneLast });
+    const entries: number[] = [];
+    for (let entry = hot.cleanTake(1) >>> 0; entry !== 0; entry = hot.cleanTake(1) >>> 0) entries.push(entry);
+    const inside = entries.filter((entry) => entry < zoneLast);
+    for (const entry of inside) hot.cleanTouch(entry); // those above are the older ones
+    const objects = arena.take(cache, inside.length + 3).filter((object) => object !== 0);
+    expect(objects).toHaveLength(inside.length * Math.floor(FRAME_SIZE / arena.cache(cache).slot));
+    expect(arena.control(layout.CLEAN)).toBe(entries.length - inside.length);
+    expect([arena.control(layout.EVICTIONS), hot.checkArena()]).toEqual([inside.length, 0]);
+  });
+});
 
 describe("slabs that the control plane makes and takes", () => {
   const both = TRAIT_SUPPLIED | TRAIT_TOLD;

@@ -10,6 +10,7 @@
  *   kept     an object that was freed holds what was left in it when it is taken again, as long as none of its cache's slabs has died
  *   stamped  a new object of a cache with a template is the template
  *   placed   every slab lies where its zone wants it, and nothing is refused that fits
+ *   clean    clean entries go for whoever wants their frames, and none goes for a slab that it can not be a part of
  *   told     a supplied cache has the slabs that were adopted and no others; each dead slab is exhumed once
  */
 import { deepStrictEqual as same } from "node:assert/strict";
@@ -76,6 +77,8 @@ export class PartsProgram {
   readonly #model: AllocationModel;
   readonly #known: Known[];
   readonly #ballast: number[] = [];
+  /** Clean entries of one frame. */
+  #clean: number[] = [];
   readonly #before: { readonly free: number; readonly taken: number };
   readonly #validateEvery: number;
   #growth = 5;
@@ -101,7 +104,7 @@ export class PartsProgram {
     const random = this.#random;
     if (this.#steps % 120 === 0) this.#growth = between(random, 1, 9);
     const cache = oneOf(random, this.#known);
-    const kind = random(40);
+    const kind = random(42);
     const answer =
       kind < 30
         ? random(10) < this.#growth
@@ -115,9 +118,11 @@ export class PartsProgram {
               ? this.#letGo(cache)
               : kind < 38
                 ? this.#weigh()
-                : kind === 38
-                  ? this.#giveTwice(cache)
-                  : this.#core.reclaim();
+                : kind < 40
+                  ? this.#fillClean()
+                  : kind === 40
+                    ? this.#giveTwice(cache)
+                    : this.#core.reclaim();
     if (this.#steps++ % this.#validateEvery === 0) this.#check();
     return `${kind}: ${answer}`;
   }
@@ -129,6 +134,8 @@ export class PartsProgram {
       while (cache.held.length > 0) this.#letGo(cache);
     }
     for (const frame of this.#ballast.splice(0)) this.#core.giveFrames(frame);
+    this.#lookAtClean();
+    for (const entry of this.#clean.splice(0)) this.#hot.cleanDrop(entry);
     this.#core.reclaim();
     this.#collect();
     this.#check();
@@ -193,8 +200,15 @@ export class PartsProgram {
   }
 
   #take(cache: Known): number {
-    const { record } = cache;
+    const { record, zoneLast } = cache;
+    this.#lookAtClean();
     let object = this.#core.cacheAlloc(record) >>> 0;
+    const gone = this.#lookAtClean();
+    if (this.#ram.checks)
+      demand(
+        gone.every((entry) => entry <= zoneLast),
+        "a clean entry went in vain",
+      );
     if (object === 0 && (cache.traits & TRAIT_SUPPLIED) !== 0) object = this.#supply(cache);
     if (object === 0) this.#lookIntoRefusal(cache);
     else this.#took(cache, object);
@@ -310,10 +324,27 @@ export class PartsProgram {
     return frame ?? 0;
   }
 
+  /** Makes a clean entry of what is free. */
+  #fillClean(): number {
+    this.#lookAtClean();
+    const entry = this.#hot.cleanTake(1) >>> 0;
+    if (entry !== 0) this.#clean.push(entry);
+    return entry;
+  }
+
+  /** @returns clean entries that have gone */
+  #lookAtClean(): number[] {
+    const gone = this.#clean.filter((entry) => !this.#hot.isClean(entry));
+    this.#clean = this.#clean.filter((entry) => !gone.includes(entry));
+    return gone;
+  }
+
   /** An object was refused: the least slab would not have fitted. */
   #lookIntoRefusal({ record, zoneAlign, zoneLast, traits }: Known): void {
     if ((traits & TRAIT_SUPPLIED) !== 0) return;
     const length = this.#word(record, SHORT_FRAMES);
+    const isFit = (entry: number): boolean => entry % (zoneAlign * FRAME) === 0 && entry + FRAME - 1 <= zoneLast;
+    if (length === 1) demand(!this.#clean.some(isFit), "an object was refused, and a clean entry lies where it fits");
     const run = this.#core.takeFrames(length, zoneAlign) >>> 0;
     if (run === 0) return;
     this.#core.giveFrames(run);

@@ -73,11 +73,16 @@ function checkAccounting(create: Create, seed: number): void {
   }
 }
 
-/** Caches with parts, with sheaves and without. */
+/** Caches with parts, with sheaves and without, in arenas that are fixed and that grow. */
 function checkParts(create: Create, seed: number): void {
-  for (const checks of [false, true]) {
-    const program = new PartsProgram(create({ engine: "ts", size: MIB, checks }), randomSource(seed));
-    program.run(600);
+  const settings: readonly RamOptions[] = [
+    { size: MIB },
+    { size: MIB / 2, checks: true },
+    { size: 2 * PAGE, maximum: MIB },
+  ];
+  for (const options of settings) {
+    const program = new PartsProgram(create({ engine: "ts", ...options }), randomSource(seed));
+    program.run(500);
     program.end();
   }
 }
