@@ -1,7 +1,7 @@
 /**
  * RCU: what somebody may still read is given back after a grace period.
  *
- *   uses     allocator, derive, page-allocator, slab-allocator, epoch, errors, misuse, ram-host, generated/layout
+ *   uses     allocator, derive, page-allocator, slab-allocator, arguments, epoch, errors, misuse, ram-host, generated/layout
  *   used by  whoever has readers that look at what others free
  *
  *   derived of   what is deferred                 so that a reader may
@@ -13,11 +13,13 @@
  *
  * Source: rcuify_page_allocator and rcuify_slab of C. Lameter's modular slab allocator (2006).
  */
+import { isWord } from "../arguments.js";
 import { type Deferral, Epoch } from "../epoch.js";
 import { RingfenceError, show } from "../errors.js";
-import { BAD_DOUBLE } from "../generated/layout.js";
+import { BAD_CACHE, BAD_DOUBLE, OK } from "../generated/layout.js";
+import { NO_ADDRESS } from "../misuse.js";
 import type { Ram } from "../ram.js";
-import { HOST } from "../ram-host.js";
+import { HOST, type RamHost } from "../ram-host.js";
 import { type Allocator, disposeBase, lifeOf } from "./allocator.js";
 import { type DerivedPages, type DerivedSlabs, derive, derivePages, isSlabs } from "./derive.js";
 import {
@@ -131,17 +133,26 @@ class ObjectDeferrals {
     return count;
   }
 
-  /** What the base would refuse at once it is asked to free at once: so it is the base that reports it. */
+  /** What is no object of the cache, or waits already, is refused here: later nobody could be told who did it. */
   free(cache: ObjectCache | undefined, address: number): boolean {
-    const base = this.#base;
-    if (cache !== undefined && (address === 0 || !base.owns(cache, address))) return base.free(cache, address);
+    if (address === 0) return this.#base.free(cache, address);
     const deferral = this.#of(cache);
-    if (deferral.has(address)) {
-      base.ram[HOST].blame(BAD_DOUBLE, `free of "rcu:${base.name}"`, address, cache?.name);
+    const status = cache === undefined || this.#base.owns(cache, address) ? OK : this.#judge(address);
+    if (status !== OK || deferral.has(address)) {
+      this.#host.blame(status || BAD_DOUBLE, `free of "rcu:${this.#base.name}"`, address, cache?.name);
       return false;
     }
     deferral.defer(address);
     return true;
+  }
+
+  /** Why what begins at `address` is no object of the cache that it was said to be. */
+  #judge(address: number): number {
+    return isWord(address) ? this.#host.engine.hot.judge(address) >>> 0 || BAD_CACHE : NO_ADDRESS;
+  }
+
+  get #host(): RamHost {
+    return this.#base.ram[HOST];
   }
 
   #of(cache: ObjectCache | undefined): Deferral {

@@ -75,7 +75,7 @@ class Program {
     else if (name === "exit" && this.#inside.length > 0) this.#exit(a % this.#inside.length);
     else if (name === "object") for (let i = 0; i <= a % 12; i++) this.#deferObject();
     else if (name === "frame") this.#deferFrames(1 + (a % 3));
-    else if (name === "call") this.#deferCall();
+    else if (name === "call") for (let i = 0; i <= a % 12; i++) this.#deferCall();
     else if (name === "synchronize") this.#synchronize();
     else if (name === "hog") this.#hog();
     else if (name === "relieve") this.#relieve();
@@ -120,8 +120,9 @@ class Program {
   }
 
   #hog(): void {
-    for (let piece = this.#ram.kmalloc(FRAME); piece !== 0; piece = this.#ram.kmalloc(FRAME)) this.#hogged.push(piece);
-    for (let piece = this.#ram.kmalloc(64); piece !== 0; piece = this.#ram.kmalloc(64)) this.#hogged.push(piece);
+    for (const size of [FRAME, 256, 64]) {
+      for (let piece = this.#ram.kmalloc(size); piece !== 0; piece = this.#ram.kmalloc(size)) this.#hogged.push(piece);
+    }
   }
 
   #relieve(): void {
