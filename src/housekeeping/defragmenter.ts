@@ -50,6 +50,7 @@ function budgetOf(options: unknown): number {
   throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
 }
 
+/** @internal */
 export class Defragmenter {
   readonly #host: RamHost;
   readonly #caches: () => Iterable<Cache>;

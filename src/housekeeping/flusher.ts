@@ -69,7 +69,7 @@ function unref(timer: Timer | undefined): void {
   (timer as { unref?: () => void } | undefined)?.unref?.();
 }
 
-/** Has what waits in sheaves brought back as long as the ram lives. */
+/** Has what waits in sheaves brought back as long as the ram lives. @internal */
 export function flushRegularly(host: RamHost, periodMs: number): void {
   const flusher = new Flusher(host, periodMs);
   const end = host.whenSettled(() => flusher.arm());

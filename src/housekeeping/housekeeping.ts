@@ -11,6 +11,7 @@ import { flushRegularly } from "./flusher.js";
 import { MovableRuns } from "./movable-runs.js";
 import type { MoveFailure } from "./mover.js";
 
+/** @internal */
 export class Housekeeping {
   readonly runs: MovableRuns;
   readonly defragmenter: Defragmenter;

@@ -22,6 +22,7 @@ interface Run {
   readonly move: Mover;
 }
 
+/** @internal */
 export class MovableRuns {
   readonly #host: RamHost;
   readonly #runs = new Map<number, Run>();
@@ -52,7 +53,7 @@ export class MovableRuns {
   }
 }
 
-/** A pass over movable runs. */
+/** A pass over movable runs. @internal */
 class RunLowering {
   readonly #host: RamHost;
   readonly #runs: Map<number, Run>;

@@ -22,19 +22,19 @@ export interface MoveFailure {
   readonly error: unknown;
 }
 
-/** @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT unless `move` is a function */
+/** @internal @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT unless `move` is a function */
 export function checkMover(move: unknown): Mover {
   if (typeof move === "function") return move as Mover;
   throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `move must be a function, not ${show(move)}`);
 }
 
-/** Why neither of two places is given back: nobody can tell which of them is in use. */
+/** @internal Why neither of two places is given back: nobody can tell which of them is in use. */
 export function oddAnswer(answer: unknown, from: number, to: number): RingfenceError {
   const text = `move(${from}, ${to}) answered ${show(answer)}, neither true nor false: both places stay taken`;
   return new RingfenceError("ERR_RINGFENCE_INVALID_ANSWER", text);
 }
 
-/** What a piece of defragmentation has done. */
+/** What a piece of defragmentation has done. @internal */
 export interface Tally {
   /** Objects and runs that were moved, and those that were pinned. */
   objects: number;
@@ -44,6 +44,7 @@ export interface Tally {
   frames: number;
 }
 
+/** @internal */
 export function newTally(): Tally {
   return { objects: 0, runs: 0, pinned: 0, frames: 0 };
 }

@@ -12,7 +12,7 @@ export interface Pressure extends PressureEvent {
   readonly level: "none" | "low" | "min";
 }
 
-/** The same news as a level; undefined for what is no news of a watermark. */
+/** @internal The same news as a level; undefined for what is no news of a watermark. */
 export function pressureOf(name: string, event: unknown): Pressure | undefined {
   if (name === "recovered") return { level: "none", ...(event as PressureEvent) };
   return name === "low" || name === "min" ? { level: name, ...(event as PressureEvent) } : undefined;

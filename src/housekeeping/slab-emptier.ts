@@ -11,8 +11,8 @@
  * when all objects can be moved. Nothing is taken from the page layer, so this works when memory is short.
  *
  * Invariants
- *   V1  #donor and #receiver are 0 or held slabs of the cache, and not the same; outside of `run` they are 0. No sheaf holds an object
- *       of them
+ *   V1  #donor, #receiver and #leaving are held slabs of the cache, no two the same, or 0; outside of `run` there are none. No sheaf
+ *       holds an object of them
  *   V2  #isFree tells which of the donor's first #fresh objects are free, while its state is #seen and #deferred
  *       addresses wait for readers
  *   V3  a slab is a donor once in a pass, and there are as many donors as there were slabs at its beginning, at most
@@ -43,6 +43,7 @@ function framesOfSlabs({ word }: RamHost, record: number): number {
   return (word(record, COUNT) - shorts) * word(record, SLAB_FRAMES) + shorts * word(record, SHORT_FRAMES);
 }
 
+/** @internal */
 export class SlabEmptier {
   readonly #host: RamHost;
   readonly #record: number;
@@ -64,6 +65,10 @@ export class SlabEmptier {
   #fresh = 0;
   /** Index of the donor's next object to look at. */
   #next = 0;
+  /** Whether an object of the donor has to stay where it is. */
+  #stays = false;
+  /** Donors whose last objects wait for readers, and go home with these: nothing is moved into them. */
+  #leaving: number[] = [];
   /** The slabs that were donor and receiver when the last piece of this pass ended. */
   #unfinished = 0;
   #unfilled = 0;
@@ -159,6 +164,7 @@ export class SlabEmptier {
     this.#unfinished = 0;
     if (unfinished !== 0 && this.#hot.isPartial(this.#record, unfinished)) return unfinished;
     this.#next = 0;
+    this.#stays = false;
     if (this.#donorsLeft === 0) return 0;
     this.#donorsLeft--;
     for (let slabs = this.#tried.size; slabs !== 0 && this.#tried.has(this.#word(LAST)); slabs--) {
@@ -171,9 +177,9 @@ export class SlabEmptier {
   #closeDonor(): void {
     const slab = this.#donor;
     this.#donor = 0;
-    this.#next = 0;
-    this.#unhold(slab);
     this.#tried.add(slab);
+    if (this.#stays || this.#deferred === 0) this.#unhold(slab);
+    else this.#leaving.push(slab);
   }
 
   #unhold(slab: number): void {
@@ -184,10 +190,15 @@ export class SlabEmptier {
   #letGo(): void {
     this.#unfinished = this.#donor;
     this.#unfilled = this.#receiver;
-    const slabs = [this.#donor, this.#receiver].filter((slab) => slab !== 0);
+    const slabs = [this.#donor, this.#receiver, ...this.#leaving];
+    this.#forget();
+    for (const slab of slabs) if (slab !== 0) this.#unhold(slab);
+  }
+
+  #forget(): void {
     this.#donor = 0;
     this.#receiver = 0;
-    for (const slab of slabs) this.#unhold(slab);
+    this.#leaving = [];
   }
 
   /** Reads which objects of the donor are free; those that were never handed out are. V2 */
@@ -273,6 +284,7 @@ export class SlabEmptier {
     this.#next = next;
     if (next >= fresh) return false;
     const to = this.#takePlace();
+    this.#stays ||= to === 0;
     if (to === 0) return false;
     this.#offer(this.#next++, to);
     return true;
@@ -288,6 +300,7 @@ export class SlabEmptier {
       answer = this.#move(from, to);
     } finally {
       this.#reenter();
+      this.#stays ||= answer !== true;
       if (answer === true) this.#leavePlace(index, to);
       else if (answer === false) this.#refusePlace(to, before);
     }
@@ -299,8 +312,7 @@ export class SlabEmptier {
     try {
       this.#host.enter();
     } catch (error) {
-      this.#donor = 0;
-      this.#receiver = 0;
+      this.#forget();
       throw error;
     }
   }
@@ -330,7 +342,7 @@ export class SlabEmptier {
 }
 
 /**
- * Empties the sparse slabs of the cache with this record, and sorts the rest.
+ * @internal Empties the sparse slabs of the cache with this record, and sorts the rest.
  *
  * @returns frames that became free
  * @throws what the mover threw, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_RAM_DESTROYED

@@ -377,6 +377,37 @@ describe.each(NAMED_FLAVOURS)("movable runs, %s", (_, flavour) => {
     expect(ram.validate().ok).toBe(true);
   });
 
+  it("are asked about from the highest down, whenever they were taken", () => {
+    const ram = open(flavour);
+    const walls = [ram.takeFrames(4), ram.takeFrames(4)] as const;
+    const asked: number[] = [];
+    const move: Mover = (from) => asked.push(from) === 0;
+    const high = ram.takeFrames(1, { move });
+    ram.giveFrames(walls[1]);
+    const low = ram.takeFrames(1, { move });
+    ram.giveFrames(walls[0]);
+    ram.defragment();
+    expect(low).toBeLessThan(high);
+    expect(asked).toEqual([high, low]);
+  });
+
+  it("given back by the mover, and taken again by somebody else: that is his", () => {
+    const ram = open(flavour);
+    const hole = ram.takeFrames(2);
+    const others: number[] = [];
+    const run = ram.takeFrames(2, {
+      move: (_from, to) => {
+        ram.giveFrames(to);
+        others.push(ram.takeFrames(2));
+        return false;
+      },
+    });
+    ram.giveFrames(hole);
+    ram.defragment();
+    expect(others).toEqual([hole]);
+    expect([run, hole].map((address) => ram.frameInfo(address)?.use)).toEqual(["frames", "frames"]);
+  });
+
   it("do not move when that would take what was promised to somebody", () => {
     const ram = open({ ...flavour, watermarks: { min: 0 } });
     const hole = ram.takeFrames(3);
