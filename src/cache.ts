@@ -98,6 +98,13 @@ export interface SlabSource {
   bury(run: number): void;
   /** The cache was destroyed: its last slab was buried before. */
   destroyed(): void;
+  /** Whether objects were made by a constructor: then nobody may have them zeroed. */
+  readonly constructs?: boolean;
+}
+
+function wipes(name: string): RingfenceError {
+  const text = `objects of cache "${name}" are constructed: Gfp.Zero would wipe them`;
+  return new RingfenceError("ERR_RINGFENCE_INVALID_GFP", text);
 }
 
 type FastHalves = Pick<HotPath, "cacheAllocFast" | "cacheFreeFast">;
@@ -161,6 +168,7 @@ export class Cache {
   }
 
   #allocWith(gfp: number): number {
+    if ((gfp & Gfp.Zero) !== 0 && this.#source?.constructs) throw wipes(this.name);
     const address = this.#fast.hot.cacheAllocFast(this.#record) || this.#allocSlow(gfp);
     if (address !== 0 && (gfp & Gfp.Zero) !== 0) this.#host.engine.bytes.fill(0, address, address + this.size);
     return address;

@@ -68,6 +68,8 @@ export interface PagePlan {
   readonly told: boolean;
   /** Whether free objects keep what is in them. */
   readonly keepsContents: boolean;
+  /** Whether a constructor or a template made them. */
+  readonly constructed: boolean;
   /** Bytes that slabs begin at multiples of, and objects too. */
   readonly align: number;
   /** Address that no slab reaches beyond. */
@@ -90,6 +92,7 @@ const NOTHING: PagePlan = {
   supplied: false,
   told: false,
   keepsContents: false,
+  constructed: false,
   align: 1,
   below: ADDRESSES,
   template: undefined,

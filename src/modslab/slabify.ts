@@ -72,7 +72,9 @@ function partsOf(plan: PagePlan): CacheParts | undefined {
 
 /** Makes slabs of a chain's runs, and gives dead ones back to it. */
 class ChainSource implements SlabSource {
+  readonly constructs: boolean;
   readonly #pages: PageAllocator;
+  /** Whether the hot path does not. */
   readonly #makesSlabs: boolean;
   readonly #host: RamHost;
   /** Called when the cache has ended. */
@@ -81,10 +83,10 @@ class ChainSource implements SlabSource {
   #frames = 0;
   #isSupplying = false;
 
-  /** @param makesSlabs whether the hot path does not */
-  constructor(pages: PageAllocator, makesSlabs: boolean) {
+  constructor(pages: PageAllocator, { supplied, constructed }: PagePlan) {
     this.#pages = pages;
-    this.#makesSlabs = makesSlabs;
+    this.#makesSlabs = supplied;
+    this.constructs = constructed;
     this.#host = pages.ram[HOST];
   }
 
@@ -204,7 +206,7 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
     }
     lifeOf(pages).enter();
     const host = pages.ram[HOST];
-    const source = new ChainSource(pages, plan.supplied);
+    const source = new ChainSource(pages, plan);
     const cache = host.makeCache(name, layout, partsOf(plan), source);
     const frames = host.word(cache[RECORD], SLAB_FRAMES);
     if (frames > longest) {

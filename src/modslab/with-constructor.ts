@@ -146,6 +146,7 @@ function partOf({ template, construct, destroy }: ConstructorOptions): (plan: Pa
   return (plan) => ({
     ...plan,
     keepsContents: true,
+    constructed: plan.constructed || template !== undefined || construct !== undefined,
     supplied: plan.supplied || construct !== undefined,
     told: plan.told || destroy !== undefined,
     template: template ?? plan.template,

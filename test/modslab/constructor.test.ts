@@ -341,6 +341,18 @@ describe("what goes wrong in a constructor", () => {
     checkRam(ram);
   });
 
+  it("nobody has constructed objects zeroed", () => {
+    const { pages } = bareRam();
+    const template = Uint8Array.of(1);
+    for (const options of [{ template }, { construct: () => {} }, { template, destroy: () => {} }]) {
+      const cache = slabify(withZone(withConstructor(pages, options), {})).create("c", { size: 8 });
+      refuses(() => cache.alloc(Gfp.Zero), "INVALID_GFP");
+      expect([cache.stats().live, cache.alloc(Gfp.Atomic) > 0]).toEqual([0, true]);
+    }
+    const ended = slabify(withConstructor(pages, { destroy: () => {} })).create("c", { size: 8 });
+    expect(ended.alloc(Gfp.Kernel | Gfp.Zero)).toBeGreaterThan(0);
+  });
+
   it("options that make no sense are refused", () => {
     const { pages, slabs } = bareRam();
     const wrong = [undefined, null, {}, { construct: 1 }, { destroy: "x" }, { template: [1, 2] }];
