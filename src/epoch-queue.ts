@@ -79,16 +79,18 @@ export class EpochQueue {
     return (this.#spill.length - this.#spilled) >> 1;
   }
 
-  /** Appends an entry. It may take memory, and so make views stale. Q1 */
-  push(item: number, how: number): void {
+  /** Appends an entry. @returns whether memory was taken for it: then views may be stale, and others are to be told. Q1 */
+  push(item: number, how: number): boolean {
     this.#pushed = (this.#pushed + 1) & POSITION_MASK; // Q2
-    if (this.#spill.length > 0 || (this.#to === END && !this.#append())) {
+    const isFull = this.#to === END;
+    if (this.#spill.length > 0 || (isFull && !this.#append())) {
       this.#spill.push(item, how);
-      return;
+      return isFull;
     }
     this.#write(this.#last + this.#to, item);
     this.#write(this.#last + this.#to + 4, how);
     this.#to += ENTRY;
+    return isFull;
   }
 
   /** What the oldest entry is, and how it is given back; there is one. */

@@ -456,8 +456,7 @@ export class Epoch {
   }
 
   #append(item: number, how: number): void {
-    this.#queue.push(item, how);
-    this.#host.leave(); // a new batch may have grown the memory
+    if (this.#queue.push(item, how)) this.#host.leave();
   }
 
   /** Gives back all that nobody who is inside waits for. Not re-entrant: what is added meanwhile is looked at by the outer call. E1 */
