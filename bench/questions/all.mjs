@@ -8,6 +8,7 @@ import * as arenaSize from "./arena-size.mjs";
 import * as classes from "./classes.mjs";
 import * as cleanCache from "./clean-cache.mjs";
 import * as derived from "./derived.mjs";
+import * as defragment from "./defragment.mjs";
 import * as engines from "./engines.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
@@ -41,6 +42,7 @@ export const QUESTIONS = [
   slabMetadata,
   mapUnmap,
   cleanCache,
+  defragment,
   arenaSize,
   classes,
   size,
