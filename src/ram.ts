@@ -85,6 +85,8 @@ import { Slabs } from "./modslab/slabify.js";
 import { bytesOf, framesOf, type Plan, parseMarks, type TrackingOptions, type Watermarks } from "./options.js";
 import { type Allocation, Probes } from "./probes.js";
 import { HOST, type RamHost } from "./ram-host.js";
+import { type CacheAttributes, readAttributes } from "./report/attributes.js";
+import { makeReport, type RamReport, type ReportOptions } from "./report/snapshot.js";
 import { describeProblems, type FrameInfo, type MemInfo, type SlabInfo, type Validation } from "./report.js";
 import type { Reservation } from "./reservation.js";
 import { Reserves } from "./reserves.js";
@@ -677,6 +679,18 @@ export class Ram extends Contents {
       const name = kind === CACHE_KMALLOC ? "kmalloc" : kind === CACHE_INTERNAL ? "internal" : "user";
       return { kind: name, ...readStats(this.#host, record, this.#caches.nameOf(record)) };
     });
+  }
+
+  /** The same under the names of SLUB's files, with what is known of partial slabs. It takes time in proportion to these. */
+  cacheAttributes(): CacheAttributes[] {
+    this[ENTER]();
+    return this.#records().map((record) => readAttributes(this.#host, record, this.#caches.nameOf(record), 0));
+  }
+
+  /** All that there is to see, as data that survives JSON: memory, caches, free runs, shrinkers; if asked for frames and pools. */
+  report(options: ReportOptions = {}): RamReport {
+    this[ENTER]();
+    return makeReport(this, options);
   }
 
   #records(): number[] {

@@ -100,10 +100,8 @@ export class FieldViews {
     }
     const frame = (address - this.#host.base) >>> FRAME_SHIFT;
     if (frame >= this.#host.read(FRAMES)) return; // in somebody else's part of the memory
-    const { core } = this.#host.engine;
-    if (core.isFree(frame)) throw wrongAddress(field, address, "the frame is free");
-    const status = core.judge(address) >>> 0;
-    if (status === BAD_FREE || status === BAD_DOUBLE) throw wrongAddress(field, address, "the object was given back");
+    const status = this.#host.engine.core.judge(address) >>> 0;
+    if (status === BAD_FREE || status === BAD_DOUBLE) throw wrongAddress(field, address, "it was given back");
   }
 }
 

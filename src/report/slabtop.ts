@@ -1,0 +1,109 @@
+/**
+ * Slabtop: a report as the program of that name shows the kernel's caches.
+ *
+ *   uses     snapshot (types only)
+ *   used by  exports
+ *
+ * A pure function of reports: it needs no ram, and shows what came as JSON from another process.
+ */
+import type { CacheReport, RamReport } from "./snapshot.js";
+
+/** What rows are sorted by, under slabtop's keys: what is largest comes first, but for names. */
+const KEYS = {
+  /** Objects in use. */
+  a: ({ live }: CacheReport) => live,
+  /** Objects in a slab. */
+  b: ({ objectsPerSlab }: CacheReport) => objectsPerSlab,
+  /** Bytes of all slabs. */
+  c: ({ bytes }: CacheReport) => bytes,
+  /** Slabs. */
+  l: ({ slabs }: CacheReport) => slabs,
+  /** Objects. */
+  o: ({ objects }: CacheReport) => objects,
+  /** Frames in a slab. */
+  p: ({ framesPerSlab }: CacheReport) => framesPerSlab,
+  /** Bytes of an object. */
+  s: ({ slotSize }: CacheReport) => slotSize,
+  /** Part of the objects that is in use. */
+  u: (row: CacheReport) => used(row),
+} as const;
+
+/** How to show a report. */
+export interface SlabtopOptions {
+  /** slabtop's keys: `a` objects in use, `b` objects in a slab, `c` bytes, `l` slabs, `n` names, `o` objects (default), `p` frames in a slab, `s` size, `u` use. */
+  readonly sort?: keyof typeof KEYS | "n" | undefined;
+  /** Rows at most; default all. */
+  readonly rows?: number | undefined;
+  /** Whether caches without a slab are shown; default false. */
+  readonly empty?: boolean | undefined;
+}
+
+function used({ live, objects }: { live: number; objects: number }): number {
+  return objects === 0 ? 0 : Math.floor((100 * live) / objects);
+}
+
+function sum(rows: readonly CacheReport[], pick: (row: CacheReport) => number): number {
+  return rows.reduce((total, row) => total + pick(row), 0);
+}
+
+function kib(bytes: number): string {
+  return `${(bytes / 1024).toFixed(2)}K`;
+}
+
+function part(active: number, all: number): string {
+  return `${(all === 0 ? 0 : (100 * active) / all).toFixed(1)}%`;
+}
+
+/** "label : active / all (part)" with slabtop's widths. */
+function headLine(label: string, active: number | string, all: number | string, share: string): string {
+  return ` ${label.padEnd(34)} : ${active} / ${all} (${share})\n`;
+}
+
+function head(rows: readonly CacheReport[]): string {
+  const active = sum(rows, ({ live }) => live);
+  const all = sum(rows, ({ objects }) => objects);
+  const slabs = sum(rows, (row) => row.slabs);
+  const inUse = rows.filter((row) => row.slabs > 0);
+  const taken = sum(rows, ({ live, slotSize }) => live * slotSize);
+  const bytes = sum(rows, (row) => row.bytes);
+  const sizes = rows.filter(({ objects }) => objects > 0).map(({ slotSize }) => slotSize);
+  const average = all === 0 ? 0 : sum(rows, ({ objects, slotSize }) => objects * slotSize) / all;
+  const range = `${kib(Math.min(...sizes, sizes[0] ?? 0))} / ${kib(average)} / ${kib(Math.max(0, ...sizes))}`;
+  return (
+    headLine("Active / Total Objects (% used)", active, all, part(active, all)) +
+    headLine("Active / Total Slabs (% used)", slabs, slabs, part(slabs, slabs)) +
+    headLine("Active / Total Caches (% used)", inUse.length, rows.length, part(inUse.length, rows.length)) +
+    headLine("Active / Total Size (% used)", kib(taken), kib(bytes), part(taken, bytes)) +
+    ` ${"Minimum / Average / Maximum Object".padEnd(34)} : ${range}\n`
+  );
+}
+
+const COLUMNS = `${" OBJS".padStart(6)} ACTIVE  USE OBJ SIZE  SLABS OBJ/SLAB CACHE SIZE NAME\n`;
+
+function line(row: CacheReport): string {
+  const columns = [
+    String(row.objects).padStart(6),
+    String(row.live).padStart(6),
+    `${used(row)}%`.padStart(4),
+    kib(row.slotSize).padStart(8),
+    String(row.slabs).padStart(6),
+    String(row.objectsPerSlab).padStart(8),
+    `${Math.round(row.bytes / 1024)}K`.padStart(10),
+    row.name,
+  ];
+  return `${columns.join(" ")}\n`;
+}
+
+function ordered(rows: readonly CacheReport[], key: keyof typeof KEYS | "n"): CacheReport[] {
+  const byName = (a: CacheReport, b: CacheReport): number => (a.name < b.name ? -1 : Number(a.name > b.name));
+  if (key === "n") return [...rows].sort(byName);
+  const pick = KEYS[key] ?? KEYS.o;
+  return [...rows].sort((a, b) => pick(b) - pick(a) || byName(a, b));
+}
+
+/** A report as slabtop shows it: totals, and a row for each cache. */
+export function formatSlabtop(report: RamReport, options: SlabtopOptions = {}): string {
+  const { sort = "o", rows = Number.POSITIVE_INFINITY, empty = false } = options;
+  const shown = ordered(report.caches, sort).filter(({ slabs }) => empty || slabs > 0);
+  return `${head(report.caches)}\n${COLUMNS}${shown.slice(0, rows).map(line).join("")}`;
+}
