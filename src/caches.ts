@@ -5,7 +5,7 @@
  *   used by  ram
  */
 import { checkAlignment, checkSize } from "./arguments.js";
-import { Cache, MOVER, type SlabSource, SOURCE } from "./cache.js";
+import { Cache, MOVER, RECORD, type SlabSource, SOURCE } from "./cache.js";
 import type { DebugCache } from "./debug/debug-cache.js";
 import type { Debug } from "./debug/settings.js";
 import { RingfenceError, show } from "./errors.js";
@@ -78,9 +78,9 @@ export class Caches {
     this.#host = host;
   }
 
-  /** The user's caches, oldest first. */
-  all(): IterableIterator<Cache> {
-    return this.#caches.values();
+  /** The user's caches, oldest first, without those that are just being destroyed. */
+  *all(): IterableIterator<Cache> {
+    for (const cache of this.#caches.values()) if (cache[RECORD] !== 0) yield cache;
   }
 
   /** Name of the cache with this record. */

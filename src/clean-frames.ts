@@ -7,8 +7,9 @@
  *
  * The hot path keeps the entries of all caches in one list by last use, and evicts from its beginning whenever somebody needs a
  * frame: without a word, since it never calls out. It counts. So the same order is kept here, and as many entries as were counted
- * since the last look are taken off its beginning. No address is compared: the frame of an entry that had to go may have become
- * another entry's by then. Entries are made here only, after a look, so that none stands in the order that the count is not about.
+ * since the last look are taken off its beginning, but for those that are still there: a zone evicts the oldest of those that lie in
+ * it. Entries are made here only, after a look: so a clean entry that begins at an entry's address is that very entry, and none
+ * stands in the order that the count is not about.
  *
  * When no frame is free, an entry of one frame lodges in a window, a run that is held for a reservation. The hot path knows nothing
  * of lodgers; whoever draws from the window has them evicted first.
@@ -160,15 +161,33 @@ export class CleanFrames {
   sweep(reason: EvictReason): void {
     const evictions = this.#host.read(EVICTIONS);
     if (evictions === this.#seen) return;
-    for (let left = (evictions - this.#seen) >>> 0; left !== 0; left--) {
-      const entry = this.#oldestOwned();
-      if (!entry) break;
-      this.#forget(entry, reason);
-    }
+    const left = this.#sweepOldest((evictions - this.#seen) >>> 0, reason);
+    if (left !== 0) this.#sweepRest(left, reason);
     this.#seen = evictions;
   }
 
-  /** The entry that the hot path evicts next, as of the last look. O(caches) */
+  /** Forgets up to `left` entries from the oldest on, until one is still there. @returns how many are left to find */
+  #sweepOldest(left: number, reason: EvictReason): number {
+    const { hot } = this.#host.engine;
+    for (let missing = left; ; missing--) {
+      const entry = missing === 0 ? undefined : this.#oldestOwned();
+      if (!entry || hot.isClean(entry.address)) return missing;
+      this.#forget(entry, reason);
+    }
+  }
+
+  /** Forgets `left` entries that are not there any more, wherever they stand in the order. O(entries) */
+  #sweepRest(left: number, reason: EvictReason): void {
+    const { hot } = this.#host.engine;
+    const gone: Entry[] = [];
+    for (const { owned } of this.#shelves) {
+      for (let entry = owned.oldest; entry; entry = entry.newer) if (!hot.isClean(entry.address)) gone.push(entry);
+    }
+    gone.sort((one, other) => one.used - other.used);
+    for (const entry of gone.slice(0, left)) this.#forget(entry, reason);
+  }
+
+  /** The entry that was not used for longest, as of the last look. O(caches) */
   #oldestOwned(): Entry | undefined {
     let oldest: Entry | undefined;
     for (const { owned } of this.#shelves) oldest = older(oldest, owned.oldest);
