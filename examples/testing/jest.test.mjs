@@ -1,6 +1,5 @@
 // In jest, whose modules are behind a switch of Node: node --experimental-vm-modules node_modules/jest/bin/jest.js
 
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createRam } from "ringfence";
 import { failEach, withFaults, withoutLeaks } from "ringfence/testing";
 import { freeMessage, makeMessage, readMessage } from "./message.mjs";
