@@ -7,7 +7,7 @@
  * One timer for a ram, armed by the first slow call after which a sheaf exists, since that is how sheaves are filled. At each tick a
  * cache whose sheaves have changed since the last one has been used, and gets a second chance; any other is flushed. When none
  * was used everything has been flushed, and the timer is not armed again: an idle program has none. So what is idle is flushed after
- * one to two periods. The fast path knows nothing of it: a use is seen by its traces, the newest object and how many there are.
+ * one to two periods. The fast path knows nothing of it: a use is seen by its traces, another object on top.
  * Somebody who takes one object and gives the same back, over and over, leaves none, and finds his sheaf to be refilled once in two
  * periods.
  *
@@ -59,8 +59,9 @@ export function parseFlusher(value: unknown): number {
 
 /** What a use of a cache changes in its head. */
 interface Traces {
-  readonly top: number;
+  /** The newest object: every take and give puts another one on top, unless it takes and gives the same. */
   readonly newest: number;
+  /** How often sheaves were filled and emptied. */
   readonly slow: number;
 }
 
@@ -131,12 +132,11 @@ class Flusher {
   #tracesOf(record: number): Traces {
     const { word } = this.#host;
     const head = record + HEAD;
-    const top = word(head, TOP);
-    return { top, newest: word(top, 0), slow: word(head, REFILLS) + word(head, DRAINS) };
+    return { newest: word(word(head, TOP), 0), slow: word(head, REFILLS) + word(head, DRAINS) };
   }
 
-  #isUnchanged(record: number, { top, newest, slow }: Traces): boolean {
+  #isUnchanged(record: number, { newest, slow }: Traces): boolean {
     const before = this.#seen.get(record);
-    return before !== undefined && before.top === top && before.newest === newest && before.slow === slow;
+    return before !== undefined && before.newest === newest && before.slow === slow;
   }
 }

@@ -43,7 +43,7 @@ export class MovableRuns {
 
   /** A run was given back. W1 */
   forget(address: number): void {
-    this.#runs.delete(address);
+    if (this.#runs.size !== 0) this.#runs.delete(address);
   }
 
   /** Begins a pass over all that there are now. */
