@@ -8,7 +8,7 @@ const RUN = 100_000;
 /** A mistake, and what brings it to light if it went by unseen; that is emptying the sheaves unless said otherwise. */
 interface Experiment {
   readonly act: (ram: Ram) => unknown;
-  readonly after?: (ram: Ram) => void;
+  readonly after?: (ram: Ram) => unknown;
 }
 
 /** When a mistake was seen, and as what. */
@@ -40,6 +40,22 @@ function slabOfFree(ram: Ram): { place: number; takeAgain: () => void } {
   for (const object of objects.slice(1)) cache.free(object);
   cache.shrink();
   return { place: objects[5] as number, takeAgain: () => cache.allocBulk(new Uint32Array(80)) };
+}
+
+/** Defers the last two of `count` objects, and the first of these again; brought to light when the reader has left. */
+function deferring(count: number): Experiment {
+  let reader: number;
+  return {
+    act: (ram) => {
+      const [a, b] = many(ram, count).slice(-2) as [number, number];
+      reader = ram.epoch.enter();
+      for (const object of [a, b, a]) ram.epoch.defer(object);
+    },
+    after: (ram) => {
+      ram.epoch.exit(reader);
+      ram.shrink();
+    },
+  };
 }
 
 /** For each row of the table every outcome that it names, by an experiment of its own. */
@@ -163,6 +179,44 @@ const EXPERIMENTS: Record<string, readonly Experiment[]> = {
     { act: (ram) => ram.giveFrames(ram.kmalloc(64)) },
   ],
   "`kfree` of a cache's object (allowed)": [{ act: (ram) => expect(ram.kfree(cacheOf(ram).alloc())).toBe(true) }],
+  "`ram.epoch.exit` of a reader that has left, or never entered": [
+    { act: ({ epoch }) => [0, 1, 77].map((token) => expect(epoch.exit(token)).toBe(false)) },
+    {
+      act: ({ epoch }) => {
+        const token = epoch.enter();
+        epoch.exit(token);
+        epoch.exit(token);
+      },
+    },
+  ],
+  "`ram.epoch.defer` of what was deferred last": [
+    {
+      act: (ram) => {
+        ram.epoch.enter();
+        const [object, run] = [ram.kmalloc(64), ram.takeFrames(2)];
+        for (const address of [object, object, run]) ram.epoch.defer(address);
+      },
+    },
+  ],
+  "`ram.epoch.defer` of what waits, after others": [deferring(3), deferring(2)],
+  "`ram.epoch.defer` of what is not allocated": [
+    { act: (ram) => expect(ram.epoch.defer(ram.size + FRAME)).toBe(false) },
+    { act: (ram) => expect(ram.epoch.defer(ram.size - FRAME)).toBe(false) },
+    { act: (ram) => expect(ram.epoch.defer(ram.kmalloc(64) + 64 * 40)).toBe(false) },
+    { act: (ram) => expect(ram.epoch.defer(ram.kmalloc(64) + 16)).toBe(false) },
+  ],
+  "`kfree` of what waits": [64, RUN].map((size) => {
+    let reader: number;
+    return {
+      act: (ram) => {
+        const block = ram.kmalloc(size);
+        reader = ram.epoch.enter();
+        ram.epoch.defer(block);
+        ram.kfree(block);
+      },
+      after: (ram) => ram.epoch.exit(reader),
+    };
+  }),
   "`krealloc` of an object in a sheaf": [
     {
       act: (ram) => {
