@@ -114,6 +114,20 @@ describe.each(NAMED_FLAVOURS)("typesafe caches: %s", (_, flavour) => {
     expect(ram.takeFrames(8)).not.toBe(0);
   });
 
+  it("a slab that only sheaves hold is had when memory is short, at once, if nobody reads", () => {
+    const { ram } = watchedRam(flavour, { size: "256KiB" });
+    const cache = typesafe(ram, 1024);
+    const objects: number[] = [];
+    for (let object = cache.alloc(); object !== 0; object = cache.alloc()) objects.push(object);
+    for (const object of objects) cache.free(object);
+    expect(cache.stats().slabs).toBeGreaterThan(0);
+    const { frames, tables } = ram.meminfo();
+    const run = ram.takeFrames(frames - tables - 4);
+    expect(run).not.toBe(0);
+    expect(ram.giveFrames(run)).toBe(true);
+    expect(ram.validate().ok).toBe(true);
+  });
+
   it("deferring an object of such a cache keeps the object, then the slab", () => {
     const { ram } = watchedRam(flavour);
     const cache = typesafe(ram, 4096);
