@@ -413,7 +413,7 @@ export class Ram extends Contents {
     if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted);
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
-    if (this.#engine.hot.staysFast(address, wanted)) return address;
+    if (this.#guard === undefined && this.#engine.hot.staysFast(address, wanted)) return address;
     if (this.#fails("kmalloc", wanted, Gfp.Kernel)) return 0;
     const moved =
       this.#guard?.krealloc(address, wanted, Gfp.Kernel) ??

@@ -274,6 +274,7 @@ export class DebugCache implements Owner {
   /** Gives a slot to its slab. */
   #home(slot: number): void {
     const died = this.#words.read(DIED);
+    if (this.#words.stateOf(this.#words.slabAt(slot)).inUse === 1) this.#objects.remember(slot);
     const status = this.#host.engine.core.cacheFree(this.record, slot) >>> 0;
     if (status !== OK) this.#host.blame(status, "an earlier free", slot + this.layout.left, this.name);
     else if (this.#words.read(DIED) === died) this.#words.sealLink(slot);
@@ -284,10 +285,7 @@ export class DebugCache implements Owner {
     const at = hex(address);
     if (status === BAD_CACHE) {
       this.#objects.reportPointer("wrong-cache", address, "free", `Wrong slab cache. Object ${at} is from another one`);
-    } else if (status !== OK) {
-      const what = `Attempt to free object(${at}) outside of slab`;
-      this.#objects.reportPointer("outside-slab", address, "free", what);
-    }
+    } else if (status !== OK) this.#watcher.reportNothing(this.name, address, "free");
   }
 
   // sizes

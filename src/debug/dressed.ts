@@ -196,6 +196,14 @@ export class DressedObjects {
     else this.reportObject("objects-remaining", first, "destroy", more);
   }
 
+  /** Remembers an object that is free, and whose slab goes. */
+  remember(slot: number): void {
+    const { cache, object, allocated, freed } = this.#factsOf("already-free", slot, "free");
+    if (!this.watch.track || object === undefined) return;
+    const tracks = { ...(allocated && { allocated }), ...(freed && { freed }) };
+    this.watcher.remember(object.address, { cache, object, ...tracks });
+  }
+
   #factsOf(kind: Corruption["kind"], slot: number, operation: string, wrong?: Finding): Omit<CorruptionFacts, "what"> {
     const { layout } = this;
     const address = slot + layout.left;

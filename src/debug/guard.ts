@@ -245,14 +245,7 @@ export class Guard {
     if (this.#general === undefined || !isWord(address)) return undefined;
     const status = this.#core().judge(address) >>> 0;
     if (status === OK) return undefined;
-    this.#watcher.report({
-      kind: "outside-slab",
-      cache: "kmalloc",
-      operation,
-      address,
-      what: `Attempt to free object(${hex(address)}) outside of slab`,
-      fix: `Object at ${hex(address)} not freed`,
-    });
+    this.#watcher.reportNothing("kmalloc", address, operation);
     return status;
   }
 

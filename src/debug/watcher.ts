@@ -17,6 +17,12 @@ export interface DebugTrace {
   readonly by: Track;
 }
 
+/** An object whose slab has gone, for whom frees it once more. */
+export type Departed = Pick<CorruptionFacts, "cache" | "object" | "allocated" | "freed">;
+
+/** So many of them are remembered. */
+const DEPARTED = 256;
+
 export class Watcher {
   readonly tracks: Tracks;
   readonly quarantine: Quarantine;
@@ -25,6 +31,7 @@ export class Watcher {
   #reports = 0;
   #errors = 0;
   #sentences: string[] | undefined;
+  readonly #departed = new Map<number, Departed>();
 
   constructor(
     tracks: Tracks,
@@ -53,6 +60,22 @@ export class Watcher {
     this.#errors += corruption.errors;
     this.#sentences?.push(`${corruption.cache}: ${corruption.what} at ${hex(corruption.address)}`);
     this.#tell(corruption);
+  }
+
+  /** Remembers an object, or a run, that has gone with its memory. */
+  remember(address: number, departed: Departed): void {
+    this.#departed.delete(address);
+    this.#departed.set(address, departed);
+    if (this.#departed.size > DEPARTED) this.#departed.delete(this.#departed.keys().next().value as number);
+  }
+
+  /** Reports the free of an address where nothing lies: a second free, if something was there. */
+  reportNothing(cache: string, address: number, operation: string): void {
+    const departed = this.#departed.get(address);
+    const what =
+      departed === undefined ? `Attempt to free object(${hex(address)}) outside of slab` : "Object already free";
+    const kind = departed === undefined ? "outside-slab" : "already-free";
+    this.report({ kind, cache, operation, address, ...departed, what, fix: `Object at ${hex(address)} not freed` });
   }
 
   /** Runs `fn`. @returns a sentence for each report meanwhile */

@@ -16,8 +16,9 @@
  *
  * Source: the derivation that C. Lameter's modular slab allocator (2006) names and leaves out.
  */
-import { isWord } from "../arguments.js";
-import { BAD_DOUBLE, BAD_FREE } from "../generated/layout.js";
+import { checkAlignment, checkSize, isWord } from "../arguments.js";
+import { RingfenceError, show } from "../errors.js";
+import { BAD_DOUBLE, BAD_FREE, FRAME_SIZE } from "../generated/layout.js";
 import { Gfp } from "../gfp.js";
 import { checkMover, type Mover } from "../housekeeping/mover.js";
 import { type DerivedSlabs, derive } from "../modslab/derive.js";
@@ -42,6 +43,9 @@ export interface Debugging {
 
 /** What is looked at unless the caller says otherwise: all, and what is freed waits, since only then is its poison compared. */
 const USUAL = "FZPUQ";
+
+/** Largest object of a cache, in bytes. */
+const OBJECT_MAX = 2 ** 22;
 
 /** The outfit for objects that keep their contents while they are free. */
 function keptOutfit(size: number, align: number, watch: Watch): Outfit {
@@ -209,12 +213,12 @@ export function withDebug<Base extends SlabAllocator>(
     [...caches.values()].find((cache) => cache.has(address));
   const changes = {
     create: (name: string, options: SlabOptions) => {
-      const pages = options?.pages ?? base.pages;
+      const { size, align } = checkOptions(options);
+      const pages = options.pages ?? base.pages;
       const watch = (plan as NonNullable<typeof plan>).for(name);
       const keeps = "keepsContents" in pages && pages.keepsContents === true;
-      const outfit = (keeps ? keptOutfit : outfitFor)(sizeOf(options), options?.align ?? 8, watch);
-      const { slot, align } = outfit.layout;
-      const inner = base.create(name, isPlain(options) ? { ...options, size: slot, align } : options);
+      const outfit = (keeps ? keptOutfit : outfitFor)(size, align, watch);
+      const inner = base.create(name, { ...options, size: outfit.layout.slot, align: outfit.layout.align });
       caches.set(inner, new DebuggedCache(base, inner, pages.ram[HOST], name, outfit));
       return inner;
     },
@@ -248,11 +252,12 @@ export function withDebug<Base extends SlabAllocator>(
   return derive(base, "debug", changes as never) as never;
 }
 
-/** Whether the options are such that the base can be asked for a slot. What they lack the base says. */
-function isPlain(options: unknown): options is SlabOptions {
-  return typeof options === "object" && options !== null && isWord((options as SlabOptions).size);
-}
-
-function sizeOf(options: unknown): number {
-  return isPlain(options) ? options.size : 0;
+/** @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT */
+function checkOptions(options: SlabOptions): { readonly size: number; readonly align: number } {
+  if (typeof options !== "object" || options === null) {
+    throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `options must be an object, not ${show(options)}`);
+  }
+  const size = checkSize("size", options.size);
+  if (size >= 1 && size <= OBJECT_MAX) return { size, align: checkAlignment(options.align ?? 8, FRAME_SIZE) };
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", `size must be from 1 to ${OBJECT_MAX} bytes, not ${size}`);
 }

@@ -173,6 +173,9 @@ describe.each(NAMED_FLAVOURS)("withDebug: %s", (_name, flavour) => {
     expect(() => slabs.create("x", { size: 8, align: 3 })).toThrow(
       expect.objectContaining({ code: "ERR_RINGFENCE_INVALID_ALIGNMENT" }),
     );
+    expect(() => slabs.create("x", undefined as never)).toThrow(
+      expect.objectContaining({ code: "ERR_RINGFENCE_INVALID_ARGUMENT" }),
+    );
     expect(() => slabs.create("x", { size: 2 ** 30 })).toThrow(
       expect.objectContaining({ code: "ERR_RINGFENCE_INVALID_SIZE" }),
     );
