@@ -196,6 +196,14 @@ describe("every layout", () => {
   );
 });
 
+test("a struct that is aligned or sized is as long as what stands in an array of it", () => {
+  const one = struct({ a: f32 });
+  const sizes = [aligned(16, one), sized(6, one), sized(20, aligned(8, one)), sized(4, struct({ a: f64 }))];
+  expect(sizes.map((type) => layoutOf(type).size)).toEqual([16, 8, 24, 8]);
+  const [place] = layoutOf(struct({ list: array(aligned(16, one), 3) })).fields;
+  expect(place).toMatchObject({ stride: 16, size: 48, align: 16 });
+});
+
 test("definitions that make no sense are refused", () => {
   const wrong: (() => unknown)[] = [
     () => struct({}),
