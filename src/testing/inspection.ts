@@ -1,9 +1,10 @@
 /**
  * Inspection: what a piece of a program has left behind in its rams: blocks, mistakes, damage.
  *
- *   uses     errors, misuse (types), ram, testing/faults (watchRams), watch/tracker
+ *   uses     debug/report (types), misuse (types), ram, testing/faults (watchRams), watch/tracker
  *   used by  testing/sweep, testing/leak-check
  */
+import type { Corruption } from "../debug/report.js";
 import type { Misuse } from "../misuse.js";
 import type { Ram } from "../ram.js";
 import { HOST } from "../ram-host.js";
@@ -17,6 +18,8 @@ export interface Findings {
   readonly leaks: readonly LeakGroup[];
   /** Calls that were reported as mistakes. */
   readonly misuses: readonly Misuse[];
+  /** What a ram or a cache in debug mode has found: writes where nobody may write. */
+  readonly corruptions: readonly Corruption[];
   /** Invariants of an arena that do not hold any more, as `ram.validate()` tells them. */
   readonly problems: readonly string[];
 }
@@ -26,6 +29,7 @@ interface Watched {
   readonly ram: Ram;
   readonly tracker: Tracker;
   readonly misuses: Misuse[];
+  readonly corruptions: Corruption[];
   /** Calls that the tracker had seen when the piece began. */
   mark: number;
   /** What did not hold when the piece began, and what did not hold when it was last looked at. */
@@ -50,6 +54,7 @@ export class Inspection {
       watched.known = watched.known === undefined ? watched.ram.validate().problems : watched.last;
       watched.last = watched.known;
       watched.misuses.length = 0;
+      watched.corruptions.length = 0;
     }
   }
 
@@ -57,10 +62,12 @@ export class Inspection {
   look(): Findings {
     const watched = [...this.#watched];
     const blocks = watched.flatMap(({ tracker, mark }): Block[] => tracker.live(mark));
+    const problems = watched.flatMap((each) => validate(each)); // which may find corruptions
     return {
       leaks: groupBlocks(blocks),
       misuses: watched.flatMap(({ misuses }) => misuses),
-      problems: watched.flatMap((each) => validate(each)),
+      corruptions: watched.flatMap(({ corruptions }) => corruptions),
+      problems,
     };
   }
 
@@ -71,12 +78,23 @@ export class Inspection {
 
   #watch(ram: Ram): () => void {
     const misuses: Misuse[] = [];
-    const watched: Watched = { ram, tracker: new Tracker(ram[HOST], {}), misuses, mark: 0, known: undefined, last: [] };
+    const corruptions: Corruption[] = [];
+    const watched: Watched = {
+      ram,
+      tracker: new Tracker(ram[HOST], {}),
+      misuses,
+      corruptions,
+      mark: 0,
+      known: undefined,
+      last: [],
+    };
     const quiet = ram.on("misuse", (misuse) => misuses.push(misuse));
+    const calm = ram.on("corruption", (corruption) => corruptions.push(corruption));
     const forget = ram[HOST].whenDestroyed(() => this.#watched.delete(watched));
     this.#watched.add(watched);
     return () => {
       quiet();
+      calm();
       forget();
     };
   }
@@ -89,15 +107,16 @@ function validate(watched: Watched): string[] {
   return problems.filter((problem) => watched.known?.includes(problem) !== true);
 }
 
-export function isClean({ leaks, misuses, problems }: Findings): boolean {
-  return leaks.length === 0 && misuses.length === 0 && problems.length === 0;
+export function isClean({ leaks, misuses, corruptions, problems }: Findings): boolean {
+  return leaks.length + misuses.length + corruptions.length + problems.length === 0;
 }
 
 /** Findings in words, a line for each. */
-export function describeFindings({ leaks, misuses, problems }: Findings): string[] {
+export function describeFindings({ leaks, misuses, corruptions, problems }: Findings): string[] {
   return [
     ...leaks.map((group) => `leaked: ${describeGroup(group)}`),
     ...misuses.map(({ message }) => `misuse: ${message}`),
+    ...corruptions.map(({ cache, what }) => `corruption: ${cache}: ${what}`),
     ...problems.map((problem) => `damage: ${problem}`),
   ];
 }

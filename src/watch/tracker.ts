@@ -229,8 +229,11 @@ export class Tracker {
     });
   }
 
+  /** Where a guard has put its marks around objects nobody frees unseen, and the hot path does not know where they begin. */
   #isLive({ address, what }: Block): boolean {
-    const { hot, core } = this.#host.engine;
+    const { guard, engine } = this.#host;
+    const { hot, core } = engine;
+    if (guard !== undefined && (guard.isGeneral || what === "cache")) return true;
     if (what === "frames") return core.ownerAt(address) >>> 0 === KIND_FRAMES;
     return hot.judge(address) >>> 0 === 0;
   }
