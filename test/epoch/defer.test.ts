@@ -286,6 +286,17 @@ describe("functions", () => {
     expect(epoch.stats().pending).toBe(0);
   });
 
+  it("what is deferred from within stands behind what waits already", () => {
+    const { ram } = watchedRam(flavour);
+    const { calls, defer } = log(ram);
+    const reader = ram.epoch.enter();
+    ram.epoch.call(() => defer("third"));
+    defer("first");
+    defer("second");
+    ram.epoch.exit(reader);
+    expect(calls).toEqual(["first", "second", "third"]);
+  });
+
   it("one that throws is told of, and the rest is done", () => {
     const { ram } = watchedRam(flavour);
     const failures: DeferFailure[] = [];
