@@ -8,30 +8,25 @@
  */
 import type { CacheReport, RamReport } from "./snapshot.js";
 
-/** What rows are sorted by, under slabtop's keys: what is largest comes first, but for names. */
-const KEYS = {
-  /** Objects in use. */
-  a: ({ live }: CacheReport) => live,
-  /** Objects in a slab. */
-  b: ({ objectsPerSlab }: CacheReport) => objectsPerSlab,
-  /** Bytes of all slabs. */
-  c: ({ bytes }: CacheReport) => bytes,
-  /** Slabs. */
-  l: ({ slabs }: CacheReport) => slabs,
-  /** Objects. */
-  o: ({ objects }: CacheReport) => objects,
-  /** Frames in a slab. */
-  p: ({ framesPerSlab }: CacheReport) => framesPerSlab,
-  /** Bytes of an object. */
-  s: ({ slotSize }: CacheReport) => slotSize,
-  /** Part of the objects that is in use. */
-  u: (row: CacheReport) => used(row),
-} as const;
+/** slabtop's keys. */
+type SortKey = "a" | "b" | "c" | "l" | "n" | "o" | "p" | "s" | "u";
+
+/** What rows are sorted by: what is largest comes first. */
+const KEYS: { readonly [Key in Exclude<SortKey, "n">]: (row: CacheReport) => number } = {
+  a: ({ live }) => live,
+  b: ({ objectsPerSlab }) => objectsPerSlab,
+  c: ({ bytes }) => bytes,
+  l: ({ slabs }) => slabs,
+  o: ({ objects }) => objects,
+  p: ({ framesPerSlab }) => framesPerSlab,
+  s: ({ slotSize }) => slotSize,
+  u: (row) => used(row),
+};
 
 /** How to show a report. */
 export interface SlabtopOptions {
-  /** slabtop's keys: `a` objects in use, `b` objects in a slab, `c` bytes, `l` slabs, `n` names, `o` objects (default), `p` frames in a slab, `s` size, `u` use. */
-  readonly sort?: keyof typeof KEYS | "n" | undefined;
+  /** What to sort by, largest first, under slabtop's keys: `a` objects in use, `b` objects in a slab, `c` bytes, `l` slabs, `n` names, `o` objects (default), `p` frames in a slab, `s` size, `u` use. */
+  readonly sort?: SortKey | undefined;
   /** Rows at most; default all. */
   readonly rows?: number | undefined;
   /** Whether caches without a slab are shown; default false. */
@@ -94,7 +89,7 @@ function line(row: CacheReport): string {
   return `${columns.join(" ")}\n`;
 }
 
-function ordered(rows: readonly CacheReport[], key: keyof typeof KEYS | "n"): CacheReport[] {
+function ordered(rows: readonly CacheReport[], key: SortKey): CacheReport[] {
   const byName = (a: CacheReport, b: CacheReport): number => (a.name < b.name ? -1 : Number(a.name > b.name));
   if (key === "n") return [...rows].sort(byName);
   const pick = KEYS[key] ?? KEYS.o;
