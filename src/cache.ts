@@ -17,6 +17,7 @@ import {
   DRAINS,
   HEAD,
   HEAD_STRIDE,
+  LINK,
   PARTS,
   REFILLS,
   SHEAF,
@@ -334,6 +335,16 @@ export class Cache {
 
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  /**
+   * Whether a free object keeps what its user left in it: constructed objects do, and those of typesafe caches.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED
+   */
+  get keepsContents(): boolean {
+    this.#enter();
+    return this.#host.word(this.#record, LINK) !== 0;
   }
 
   /** @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED */

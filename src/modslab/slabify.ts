@@ -171,7 +171,7 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
   readonly #isOwn: boolean;
   readonly #letGo: () => void;
   /** How often each cache was duplicated. */
-  readonly #copies = new Map<Cache, number>();
+  readonly #copies = new WeakMap<Cache, number>();
 
   /** @internal @param isOwn whether it is the ram's own, which nothing disposes */
   constructor(pages: Pages, isOwn: boolean) {

@@ -341,6 +341,12 @@ describe("what goes wrong in a constructor", () => {
     checkRam(ram);
   });
 
+  it("a cache says whether free objects keep what is in them", () => {
+    const { pages, slabs } = bareRam();
+    const kept = slabify(withConstructor(pages, { template: Uint8Array.of(1) })).create("a", { size: 8 });
+    expect([kept.keepsContents, slabs.create("b", { size: 8 }).keepsContents]).toEqual([true, false]);
+  });
+
   it("nobody has constructed objects zeroed", () => {
     const { pages } = bareRam();
     const template = Uint8Array.of(1);
