@@ -23,6 +23,8 @@ interface Item {
 interface Known {
   cache: Cache;
   readonly items: Map<number, Item>;
+  /** How many calls are under way: what happens meanwhile may not end it. */
+  busy: number;
 }
 
 /** A movable run. */
@@ -59,7 +61,7 @@ export class CachesPart implements Part {
   #create(): void {
     if (this.#known.length === CACHES) return;
     const { ram, random } = this.#world;
-    const known: Partial<Known> & Pick<Known, "items"> = { items: new Map() };
+    const known: Partial<Known> & Pick<Known, "items"> = { items: new Map(), busy: 0 };
     const options = {
       size: oneOf(random, SIZES),
       align: random(4) === 0 ? 8 << random(6) : 8,
@@ -94,7 +96,9 @@ export class CachesPart implements Part {
     const known = this.#world.any(this.#known);
     if (!known) return;
     for (let count = between(this.#world.random, 1, 4); count > 0 && this.#known.includes(known); count--) {
+      known.busy++;
       const address = known.cache.alloc();
+      known.busy--;
       if (address !== 0) this.#own(known, address);
     }
   }
@@ -103,7 +107,9 @@ export class CachesPart implements Part {
     const known = this.#world.any(this.#known);
     if (!known) return;
     const into = new Uint32Array(between(this.#world.random, 1, 60)).fill(77);
+    known.busy++;
     const taken = known.cache.allocBulk(into);
+    known.busy--;
     if (taken !== 0 && taken !== into.length) fail(`a bulk of ${into.length} gave ${taken}`);
     if (taken === 0 && into.some((address) => address !== 0)) fail("a bulk that was refused left addresses behind");
     for (const address of into.subarray(0, taken)) this.#own(known, address);
@@ -111,7 +117,7 @@ export class CachesPart implements Part {
 
   #destroy(): void {
     const known = this.#world.any(this.#known);
-    if (!known) return;
+    if (!known || known.busy > 0) return;
     const isBusy = known.items.size > 0;
     const code = codeOf(() => known.cache.destroy());
     if (code === "nothing") {
