@@ -73,6 +73,7 @@ import {
   TAKEN,
 } from "./generated/layout.js";
 import { checkGfp, Gfp } from "./gfp.js";
+import { createScope, type Scope } from "./host.js";
 import type { DefragmentOptions, DefragmentReport } from "./housekeeping/defragmenter.js";
 import { Housekeeping } from "./housekeeping/housekeeping.js";
 import { checkMover, type MoveFailure, type Mover } from "./housekeeping/mover.js";
@@ -193,6 +194,7 @@ export class Ram extends Contents {
   readonly #most: number;
   /** Debug mode, if it is on for anything. */
   #guard: Guard | undefined;
+  #labels: Scope<string> | undefined;
   readonly #watching: Watching;
   #pages: RamPages | undefined;
   #slabs: Slabs<RamPages> | undefined;
@@ -245,7 +247,7 @@ export class Ram extends Contents {
       if (!this.#events.emit("corruption", report)) this.#report(report.text);
     };
     const trace = (call: DebugTrace): void => void this.#events.emit("debugTrace", call);
-    const guard = new Guard(this.#host, plan, this.#most, new Tracks(), { corruption, trace });
+    const guard = new Guard(this.#host, plan, this.#most, new Tracks(() => this.#labels?.get()), { corruption, trace });
     this.#endings.add(() => guard.clear());
     return guard;
   }
@@ -837,8 +839,11 @@ export class Ram extends Contents {
     this[ENTER]();
     this.#guard?.flush();
     const frames = this.#engine.core.reclaim() >>> 0;
+    const before = this.#read(FREE);
+    this.#caches.collect();
+    const collected = Math.max(this.#read(FREE) - before, 0);
     this.#leave();
-    return frames;
+    return frames + collected;
   }
 
   /**
@@ -895,6 +900,15 @@ export class Ram extends Contents {
   /** Calls `listener` on every such event. @returns a function that takes it off again */
   on<Name extends keyof RamEvents>(name: Name, listener: (event: RamEvents[Name]) => void): () => void {
     return this.#events.on(name, listener);
+  }
+
+  /**
+   * Runs `fn`. Debug mode's tracks of what is taken and given back in it carry `label`, such as the name of a request: after an await,
+   * too, where there is async context.
+   */
+  withLabel<T>(label: string, fn: () => T): T {
+    this.#labels ??= createScope<string>();
+    return this.#labels.run(label, fn);
   }
 
   /** Lets go of the memory. Every later call throws ERR_RINGFENCE_RAM_DESTROYED; a second destroy does nothing. */

@@ -10,15 +10,15 @@
  *   P       poison          free objects hold a pattern
  *   U       track           who took it and who gave it back: stack, time, label
  *   T       trace           each call is told (`ram.on("debugTrace")`)
- *   A       faults          fault injection may pick this cache by the mark (see docs/testing.md)
  *   O       (modifies)      no Z, P, U for caches whose smallest slab would become larger by them
  *   Q       quarantine      what is freed waits before it is used again
  *   R       randomOrder     a fresh slab hands out its objects in random order
  *   V       validateOnFree  each free checks its whole slab
  *   -                       nothing
  *
- * F, Z, P, U, T, A, O, - and the form of the text are the field's own: `letters[,cache,cache…][;letters…]`, where a name may end
- * with "*". Blocks with names come before those without, later blocks before earlier ones.
+ * F, Z, P, U, T, O, - and the form of the text are the field's own: `letters[,cache,cache…][;letters…]`, where a name may end
+ * with "*". Blocks with names come before those without, later blocks before earlier ones. The kernel's A, which marks a cache for
+ * fault injection, is the option `owner` of `ringfence/testing`.
  */
 import { RingfenceError, show } from "../errors.js";
 
@@ -30,7 +30,6 @@ export interface DebugSettings {
   readonly poison?: boolean | undefined;
   readonly track?: boolean | undefined;
   readonly trace?: boolean | undefined;
-  readonly faults?: boolean | undefined;
   /** Bytes that may wait; true: a 16th of the arena, at most 1 MiB. */
   readonly quarantine?: boolean | number | undefined;
   readonly randomOrder?: boolean | undefined;
@@ -49,7 +48,6 @@ export interface Watch {
   readonly poison: boolean;
   readonly track: boolean;
   readonly trace: boolean;
-  readonly faults: boolean;
   /** Bytes; Infinity: as many as the ram thinks right; 0: none. */
   readonly quarantine: number;
   readonly randomOrder: boolean;
@@ -63,7 +61,6 @@ const NOTHING: Watch = {
   poison: false,
   track: false,
   trace: false,
-  faults: false,
   quarantine: 0,
   randomOrder: false,
   validateOnFree: false,
@@ -76,7 +73,6 @@ const LETTERS = new Map<string, Partial<Watch>>([
   ["P", { poison: true }],
   ["U", { track: true }],
   ["T", { trace: true }],
-  ["A", { faults: true }],
   ["O", { onlyIfFree: true }],
   ["Q", { quarantine: Infinity }],
   ["R", { randomOrder: true }],
@@ -93,7 +89,7 @@ function invalid(value: unknown, wanted: string): RingfenceError {
 
 /** Whether anything of a cache is looked at: else it is a plain one. @internal */
 export function isWatching(watch: Watch): boolean {
-  const { onlyIfFree, faults, quarantine, ...rest } = watch;
+  const { onlyIfFree, quarantine, ...rest } = watch;
   return quarantine > 0 || Object.values(rest).some(Boolean);
 }
 
@@ -185,12 +181,4 @@ export function parseDebug(value: unknown): DebugPlan | undefined {
   if (typeof value === "boolean") return new DebugPlan([{ names: [], watch: value ? USUAL : NOTHING }]);
   if (typeof value !== "object" || value === null) throw invalid(value, "letters, names of settings, true or false");
   return new DebugPlan([{ names: [], watch: ofNames(value as DebugSettings) }]);
-}
-
-/** Why a watch's letters: as a report shows them. @internal */
-export function lettersOf(watch: Watch): string {
-  const letters = [...LETTERS].filter(([, part]) =>
-    Object.keys(part).every((name) => watch[name as keyof Watch] !== false && watch[name as keyof Watch] !== 0),
-  );
-  return letters.map(([letter]) => letter).join("") || "-";
 }

@@ -241,6 +241,21 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     expect(calls).toEqual(["alloc traced 40 guard.test.ts", "free traced 40 guard.test.ts"]);
   });
 
+  it("[a6.21] a track carries the label of what the program was doing, also after an await", async () => {
+    const { ram, reports } = open("FZU");
+    const cache = ram.createCache("labelled", { size: 32 });
+    const kept = cache.alloc();
+    await ram.withLabel("request 7", async () => {
+      await Promise.resolve();
+      const address = ram.withLabel("inner", () => cache.alloc());
+      cache.free(address);
+      cache.free(address);
+    });
+    expect(reports[0]).toMatchObject({ allocated: { label: "inner" }, freed: { label: "request 7" } });
+    expect(reports[0]?.text).toContain("label=request 7");
+    cache.free(kept);
+  });
+
   it("V: a free looks at the whole slab", () => {
     const { ram, kinds } = open("FZV");
     const cache = ram.createCache("x", { size: 64 });

@@ -16,7 +16,7 @@ describe("the option debug", () => {
       trace: false,
     });
     expect(watchOf("fz")).toMatchObject({ consistency: true, redZone: true, poison: false, track: false });
-    expect(watchOf("TAO")).toMatchObject({ consistency: false, trace: true, faults: true, onlyIfFree: true });
+    expect(watchOf("TO")).toMatchObject({ consistency: false, trace: true, onlyIfFree: true });
     expect(watchOf("QRV")).toMatchObject({ quarantine: Infinity, randomOrder: true, validateOnFree: true });
     expect(isWatching(watchOf("-"))).toBe(false);
     expect(watchOf(true)).toEqual(watchOf("FZPU"));
