@@ -1,11 +1,12 @@
 /**
  * Slabtop: a report as the program of that name shows the kernel's caches.
  *
- *   uses     snapshot (types only)
+ *   uses     errors, snapshot (types only)
  *   used by  exports
  *
  * A pure function of reports: it needs no ram, and shows what came as JSON from another process.
  */
+import { RingfenceError, show } from "../errors.js";
 import type { CacheReport, RamReport } from "./snapshot.js";
 
 /** slabtop's keys. */
@@ -92,11 +93,12 @@ function line(row: CacheReport): string {
 function ordered(rows: readonly CacheReport[], key: SortKey): CacheReport[] {
   const byName = (a: CacheReport, b: CacheReport): number => (a.name < b.name ? -1 : Number(a.name > b.name));
   if (key === "n") return [...rows].sort(byName);
-  const pick = KEYS[key] ?? KEYS.o;
+  const pick = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+  if (!pick) throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `there is no key ${show(key)} to sort by`);
   return [...rows].sort((a, b) => pick(b) - pick(a) || byName(a, b));
 }
 
-/** A report as slabtop shows it: totals, and a row for each cache. */
+/** A report as slabtop shows it: totals, and a row for each cache. @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT for an unknown key */
 export function formatSlabtop(report: RamReport, options: SlabtopOptions = {}): string {
   const { sort = "o", rows = Number.POSITIVE_INFINITY, empty = false } = options;
   const shown = ordered(report.caches, sort).filter(({ slabs }) => empty || slabs > 0);

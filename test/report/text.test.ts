@@ -12,6 +12,7 @@ import {
   formatSlabtop,
   type RamReport,
 } from "../../src/index.js";
+import { codeOf } from "../support/codes.js";
 import { MIB } from "../support/rams.js";
 
 /** A ram with something in every column. */
@@ -180,6 +181,9 @@ describe("slabtop", () => {
       formatSlabtop(report(CACHES), options).trimEnd().split("\n").length - 7;
     expect([names({ rows: 2 }), names({ empty: true }), names({ rows: 0 })]).toEqual([2, 4, 0]);
     expect(formatSlabtop(report([]))).toContain("0 / 0 (0.0%)");
+    for (const sort of ["x", "toString", ""]) {
+      expect(codeOf(() => formatSlabtop(report(CACHES), { sort: sort as "o" }))).toBe("ERR_RINGFENCE_INVALID_ARGUMENT");
+    }
   });
 
   test("shows what has been JSON in between", () => {
