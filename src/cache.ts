@@ -40,9 +40,14 @@ import { bytesOf, framesOf } from "./options.js";
 import { HOST, type RamHost } from "./ram-host.js";
 import type { WaitOptions } from "./wait-queue.js";
 
-/** Counters of a cache. All but `name` are exact at the time of the call. */
+/**
+ * Counters of a cache, exact at the time of the call. Caches that share slabs share the counters, all from `slotSize` on: what is
+ * live, for instance, may be of any of them.
+ */
 export interface CacheStats {
   readonly name: string;
+  /** Names of the others that are served by the same slabs, oldest first: other caches, and kmalloc's class. */
+  readonly aliases: readonly string[];
   /** Bytes asked for per object, and bytes from one object to the next. */
   readonly size: number;
   readonly slotSize: number;
@@ -74,6 +79,7 @@ export function readStats(host: RamHost, record: number, name: string): CacheSta
   const sum = (offset: number): number => heads.reduce((total, head) => total + read(head + offset), 0);
   return {
     name,
+    aliases: host.aliasesOf(record, name),
     size: read(SIZE),
     slotSize: read(SLOT),
     framesPerSlab: read(SLAB_FRAMES),
@@ -145,14 +151,14 @@ export class Cache {
   readonly #giveOne = (address: number): boolean => this.free(address);
 
   /** @internal */
-  constructor(host: RamHost, record: number, name: string, source?: SlabSource, debug?: DebugCache) {
+  constructor(host: RamHost, record: number, name: string, size: number, source?: SlabSource, debug?: DebugCache) {
     this.#host = host;
     this.#source = source;
     this.#debug = debug;
     this.#fast = host.engine;
     this.#record = record;
     this.name = name;
-    this.size = host.word(record, SIZE);
+    this.size = size;
     this.slotSize = host.word(record, SLOT);
   }
 
@@ -272,14 +278,16 @@ export class Cache {
    * allocs fill up the fullest slabs first.
    *
    * @param move empties sparse slabs too: is asked to move their objects into fuller ones. At most one slab is left partly used
-   *   if it moves all that it is asked to. Not asked in a cache with debug, whose objects stay
+   *   if it moves all that it is asked to. Not asked in a cache with debug, whose objects stay. From then on no other cache shares
+   *   the slabs
    * @returns frames that became free
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_CACHE_DESTROYED,
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_SHARED with `move` while others share the slabs: it would be asked to move their objects;
+   *   ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_ANSWER, ERR_RINGFENCE_CACHE_DESTROYED,
    *   ERR_RINGFENCE_RAM_DESTROYED, and what `move` throws: what it had moved before stays moved
    */
   shrink(move?: Mover): number {
     this.#enter();
-    if (move !== undefined && checkMover(move) && !this.#debug) return emptySlabs(this.#host, this.#record, move);
+    if (move !== undefined && checkMover(move) && !this.#debug) return this.#shrinkBy(move);
     const before = readStats(this.#host, this.#record, this.name).bytes;
     this.#debug?.flush();
     this.#host.engine.core.flush(this.#record);
@@ -288,14 +296,27 @@ export class Cache {
     return framesOf(before - readStats(this.#host, this.#record, this.name).bytes);
   }
 
+  #shrinkBy(move: Mover): number {
+    if (this.#host.claim(this)) return emptySlabs(this.#host, this.#record, move);
+    const others = this.#host.aliasesOf(this.#record, this.name).join('", "');
+    const text = `objects of "${others}" lie in the slabs of cache "${this.name}": make it with merge: false, or with a mover`;
+    throw new RingfenceError("ERR_RINGFENCE_CACHE_SHARED", text);
+  }
+
   /**
-   * Gives everything back and ends the cache. A second call does nothing.
+   * Gives everything back and ends the cache. A second call does nothing. While others share its slabs, only its name goes: whose
+   * the objects are that live is not known, and those of this one can be given back by `ram.kfree` yet.
    *
    * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live or slabs are held for a reservation: the cache stays as it is
    */
   destroy(): void {
     if (this.#fast === NOTHING) return;
     this.#enter();
+    if (this.#host.isShared(this)) {
+      this.#fast = NOTHING;
+      this.#host.forget(this);
+      return;
+    }
     this.#host.releaseCache(this.#record);
     this.#debug?.flush();
     const live = this.#end();
@@ -350,7 +371,7 @@ export class Cache {
   /** @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED */
   stats(): CacheStats {
     this.#enter();
-    return readStats(this.#host, this.#record, this.name);
+    return { ...readStats(this.#host, this.#record, this.name), size: this.size };
   }
 
   /**

@@ -1,22 +1,19 @@
 /**
  * Caches: the register of a ram's caches, how they are made, and what becomes of their dead slabs.
  *
- *   uses     arguments, cache, debug, errors, ram-host, generated/layout
+ *   uses     arguments, cache, debug, errors, merging, ram-host, generated/layout
  *   used by  ram
  */
 import { checkAlignment, checkSize } from "./arguments.js";
-import { Cache, MOVER, RECORD, type SlabSource, SOURCE } from "./cache.js";
+import { Cache, MOVER, type SlabSource, SOURCE } from "./cache.js";
 import type { DebugCache } from "./debug/debug-cache.js";
 import type { Debug } from "./debug/settings.js";
 import { RingfenceError, show } from "./errors.js";
 import {
-  CACHE_INTERNAL,
   FRAME_SIZE,
   GRAVES,
-  KIND,
   PARTS,
   PARTS_SIZE,
-  SIZE,
   SLOT,
   TEMPLATE,
   TRAITS,
@@ -24,6 +21,7 @@ import {
   ZONE_LAST,
 } from "./generated/layout.js";
 import { checkMover, type Mover } from "./housekeeping/mover.js";
+import { Merging } from "./merging.js";
 import type { RamHost } from "./ram-host.js";
 
 /** Largest object of a cache, in bytes. */
@@ -36,6 +34,8 @@ export interface CacheOptions {
   readonly size: number;
   /** Bytes, a power of two up to 4096; objects lie at multiples of it. Default 8. */
   readonly align?: number | undefined;
+  /** Whether it may share slabs with caches of like objects, kmalloc's classes among them. Default: what the ram says, true. */
+  readonly merge?: boolean | undefined;
   /** Slabs go back only when no reader of `ram.epoch` can see them any more: see docs/epoch.md. Default false. */
   readonly typesafe?: boolean | undefined;
   /** Is asked by `ram.defragment()` to move objects: whoever knows where their addresses are kept. Default: nobody, they stay. */
@@ -56,10 +56,23 @@ export interface CacheParts {
   readonly zoneLast?: number | undefined;
   /** What a new object holds: at most `size` bytes; the rest is zeros. */
   readonly template?: Uint8Array | undefined;
+  /** Only caches of the same group share slabs. Default 0, kmalloc's. With anything else of these the cache shares with nobody. */
+  readonly group?: number | undefined;
 }
 
 function invalid(text: string): RingfenceError {
   return new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
+}
+
+/** Whether all but these is left out, or off. */
+function hasOnly(value: object, ...names: readonly string[]): boolean {
+  return Object.entries(value).every(([name, each]) => each === undefined || each === false || names.includes(name));
+}
+
+/** Whether a cache has nothing but a size and an alignment, so that others may share its slabs. */
+function isPlain(options: CacheOptions, parts: CacheParts | undefined, source: SlabSource | undefined): boolean {
+  if (options.merge === false || source !== undefined) return false;
+  return hasOnly(options, "size", "align", "merge") && hasOnly(parts ?? {}, "group");
 }
 
 /** Bytes to ask for so that a link fits behind an object: in its padding, or in as much more as `align` takes. */
@@ -69,26 +82,26 @@ function withLink(size: number): number {
 
 export class Caches {
   readonly #host: RamHost;
-  readonly #caches = new Map<number, Cache>();
+  /** Who shares slabs with whom. */
+  readonly merging: Merging;
   /** Parts blocks, by the caches that have one. */
   readonly #parts = new Map<Cache, number>();
   #isCollecting = false;
 
-  constructor(host: RamHost) {
+  /** @param merge whether like caches share slabs */
+  constructor(host: RamHost, merge: boolean) {
     this.#host = host;
+    this.merging = new Merging(host, merge);
   }
 
   /** The user's caches, oldest first, without those that are just being destroyed. */
-  *all(): IterableIterator<Cache> {
-    for (const cache of this.#caches.values()) if (cache[RECORD] !== 0) yield cache;
+  all(): IterableIterator<Cache> {
+    return this.merging.all();
   }
 
-  /** Name of the cache with this record. */
+  /** Name of the cache with this record: the oldest of its names. */
   nameOf(record: number): string {
-    const cache = this.#caches.get(record);
-    if (cache) return cache.name;
-    const internal = this.#host.word(record, KIND) === CACHE_INTERNAL;
-    return `${internal ? "ringfence" : "kmalloc"}-${this.#host.word(record, SIZE)}`;
+    return this.merging.namesOf(record)[0] ?? "";
   }
 
   /**
@@ -109,15 +122,20 @@ export class Caches {
     }
     const align = checkAlignment(options.align ?? 8, FRAME_SIZE);
     const move = options.move === undefined ? undefined : checkMover(options.move);
+    if (options.merge !== undefined && typeof options.merge !== "boolean")
+      throw invalid(`merge must be true or false, not ${show(options.merge)}`);
     const makeDebug = this.#debugFor(name, size, align, options.debug, parts);
+    const isOpen = makeDebug === undefined && isPlain(options, parts, source);
+    const group = parts?.group ?? 0;
     this.#host.enter();
     const debug = makeDebug?.();
-    const record = makeDebug ? (debug?.record ?? 0) : this.#makeRecord(size, align, parts);
+    const known = isOpen ? this.merging.find(size, align, group) : 0;
+    const record = makeDebug ? (debug?.record ?? 0) : known || this.#makeRecord(size, align, parts);
     this.#host.leave();
     if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
-    const cache = new Cache(this.#host, record, name, source, debug);
+    const cache = new Cache(this.#host, record, name, size, source, debug);
     cache[MOVER] = debug ? undefined : move;
-    this.#caches.set(record, cache);
+    this.merging.enter(cache, group, isOpen, known !== 0);
     const block = this.#host.word(record, PARTS);
     if (block !== 0) this.#parts.set(cache, block);
     return cache;
@@ -191,7 +209,7 @@ export class Caches {
 
   #collectOne(): void {
     const { hot, core } = this.#host.engine;
-    const source = this.#caches.get(hot.graveOf() >>> 0)?.[SOURCE];
+    const source = this.merging.firstOf(hot.graveOf() >>> 0)?.[SOURCE];
     const run = hot.exhume() >>> 0;
     if (source) source.bury(run);
     else core.giveFrames(run);
@@ -200,7 +218,7 @@ export class Caches {
 
   /** Takes a destroyed cache out of the register. */
   forget(cache: Cache): void {
-    for (const [record, known] of this.#caches) if (known === cache) this.#caches.delete(record);
+    this.merging.leave(cache);
     const block = this.#parts.get(cache);
     if (block !== undefined && this.#parts.delete(cache)) this.#host.engine.core.free(block);
     cache[SOURCE]?.destroyed();
@@ -208,6 +226,6 @@ export class Caches {
 
   /** The ram is destroyed. */
   clear(): void {
-    this.#caches.clear();
+    this.merging.clear();
   }
 }

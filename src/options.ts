@@ -30,6 +30,8 @@ export interface RamOptions {
   checks?: boolean | undefined;
   /** What is looked at in debug mode: letters such as "FZPU", true for these, or settings by name. docs/debugging.md. Default: nothing. */
   debug?: Debug | undefined;
+  /** Whether caches of like objects share slabs. Default true; false with `checks`, so that an object of a wrong cache is seen. */
+  merge?: boolean | undefined;
   /** When memory counts as short. Default: `min` is a 256th of an arena of 4 MiB or more that does not grow, at most 4 MiB, else 0. */
   watermarks?: Watermarks | undefined;
   /**
@@ -71,6 +73,7 @@ export interface Plan {
   readonly maximum: number;
   readonly checks: boolean;
   readonly debug: DebugPlan | undefined;
+  readonly merge: boolean;
   readonly marks: Marks;
   /** Period of the flusher in ms, 0: none. */
   readonly flushMs: number;
@@ -94,6 +97,7 @@ const KNOWN = new Set([
   "module",
   "checks",
   "debug",
+  "merge",
   "watermarks",
   "flusher",
   "track",
@@ -210,6 +214,7 @@ export function parseOptions(options: RamOptions): Plan {
     marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
     debug: parseDebug(options.debug),
+    merge: parseFlag("merge", options.merge) ?? (options.checks !== true && parseDebug(options.debug) === undefined),
     flushMs: parseFlusher(options.flusher),
     track: options.track === undefined || options.track === false ? undefined : parseTracking(options.track),
   };

@@ -47,6 +47,12 @@ export interface RamHost {
   urgentObject(record: number): number;
   /** Before a cache is destroyed, and after. */
   releaseCache(record: number): void;
+  /** Whether other caches, or kmalloc, are served by the same slabs. */
+  isShared(cache: Cache): boolean;
+  /** Has no other cache served by its slabs from now on, as a mover of its objects needs. @returns false when one is already */
+  claim(cache: Cache): boolean;
+  /** Names under which the slabs of this record are served, but for one that is `name`. */
+  aliasesOf(record: number, name: string): string[];
   forget(cache: Cache): void;
   /** Makes a cache; see `Caches.make`. */
   makeCache(name: string, options: CacheOptions, parts?: CacheParts, source?: SlabSource): Cache;

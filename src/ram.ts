@@ -231,7 +231,7 @@ export class Ram extends Contents {
     });
     engine.isCold = plan.debug !== undefined;
     this.#host = this.#makeHost();
-    this.#caches = new Caches(this.#host);
+    this.#caches = new Caches(this.#host, plan.merge);
     this.#supply = new Supply(this.#host, plan.marks, (name, event) => this.#tellSupply(name, event));
     const tell = (failure: MoveFailure): void => this.#tellMover(failure);
     this.#housekeeping = new Housekeeping(this.#host, plan.flushMs, () => this.#caches.all(), tell);
@@ -581,7 +581,7 @@ export class Ram extends Contents {
   // caches
 
   /**
-   * Makes a cache of objects of one size.
+   * Makes a cache of objects of one size. A plain one shares slabs with the oldest that has like objects, unless `merge` is false.
    *
    * @param name shown in reports
    * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_ALIGNMENT,
@@ -1029,6 +1029,9 @@ export class Ram extends Contents {
       deferIfRead: (address) => this.#epoch?.deferIfRead(address) ?? false,
       cpus: () => this.#read(CPUS),
       forget: (cache) => this.#caches.forget(cache),
+      isShared: (cache) => this.#caches.merging.isShared(cache),
+      claim: (cache) => this.#caches.merging.claim(cache),
+      aliasesOf: (record, name) => this.#caches.merging.aliasesOf(record, name),
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
       collect: () => this.#caches.collect(true),
       get guard() {

@@ -233,7 +233,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       ];
       const prepare = (): [Ram, number] => {
         const ram = open({ size: MIB, maximum: 8 * MIB });
-        const cache = ram.createCache("some", { size: 48 });
+        const cache = ram.createCache("some", { size: 48, merge: false });
         for (let round = 0; round < 20; round++) cache.free(cache.alloc());
         const blocks = Array.from({ length: 100 }, () => ram.kmalloc(48));
         for (const block of blocks.splice(40, 30)) ram.kfree(block);
@@ -390,7 +390,7 @@ describe("an arena near the end of 4 GiB", () => {
     const memory = memoryOf(PAGES_OF_4_GIB, flavour.shared);
     const ram = createRamSync({ ...flavour, memory, base: 2 ** 32 - 16 * MIB, watermarks: { min: 0 } });
     const caches = Array.from({ length: 40 }, (__, index) =>
-      ram.createCache(`c${index}`, { size: 16 + (index % 2) * 8 }),
+      ram.createCache(`c${index}`, { size: 16 + (index % 2) * 8, merge: false }),
     );
     const objects = caches.map((cache) => cache.alloc());
     ram.shrink();

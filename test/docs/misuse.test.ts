@@ -22,7 +22,12 @@ function many(ram: Ram, count: number): number[] {
 }
 
 function cacheOf(ram: Ram, size = 64, name = "c") {
-  return ram.createCache(name, { size });
+  return ram.createCache(name, { size, merge: false });
+}
+
+/** Two caches that share slabs where caches may do so. */
+function alikeOf(ram: Ram): [Cache, Cache] {
+  return [ram.createCache("c", { size: 64 }), ram.createCache("d", { size: 64 })];
 }
 
 /** Addresses that only the allocator itself uses: a table, and a sheaf. */
@@ -169,6 +174,15 @@ const EXPERIMENTS: Record<string, readonly Experiment[]> = {
   ]),
   "`cache.free` of another cache's object": [{ act: (ram) => cacheOf(ram).free(cacheOf(ram, 64, "d").alloc()) }],
   "`cache.free` of an object of kmalloc": [{ act: (ram) => cacheOf(ram).free(ram.kmalloc(64)) }],
+  "`cache.free` of an object that comes from the same slabs": [
+    { act: (ram) => alikeOf(ram)[0].free(ram.kmalloc(64)) },
+    {
+      act: (ram) => {
+        const [cache, alike] = alikeOf(ram);
+        cache.free(alike.alloc());
+      },
+    },
+  ],
   "`cache.free` of a run, or of frames": [
     { act: (ram) => cacheOf(ram).free(ram.kmalloc(RUN)) },
     { act: (ram) => cacheOf(ram).free(ram.takeFrames(2)) },
@@ -330,6 +344,15 @@ const EXPERIMENTS: Record<string, readonly Experiment[]> = {
     {
       act: (ram) => {
         const cache = cacheOf(ram);
+        cache.alloc();
+        cache.destroy();
+      },
+    },
+  ],
+  "`cache.destroy()` while objects live and others share its slabs": [
+    {
+      act: (ram) => {
+        const [cache] = alikeOf(ram);
         cache.alloc();
         cache.destroy();
       },

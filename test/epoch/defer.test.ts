@@ -16,7 +16,7 @@ function log(ram: Ram): { readonly calls: string[]; defer(name: string): void } 
 describe.each(NAMED_FLAVOURS)("deferring: %s", (_, flavour) => {
   it("[a5.3] what is deferred is intact until its readers have left, and given back once", () => {
     const { ram, mistakes } = watchedRam(flavour);
-    const objects = [ram.kmalloc(100), ram.kmalloc(50_000), ram.createCache("c", { size: 48 }).alloc()];
+    const objects = [ram.kmalloc(100), ram.kmalloc(50_000), ram.createCache("c", { size: 48, merge: false }).alloc()];
     const run = ram.takeFrames(3);
     fill(ram, run, 3 * FRAME);
     for (const object of objects) fill(ram, object, 48);
@@ -84,7 +84,7 @@ describe.each(NAMED_FLAVOURS)("deferring: %s", (_, flavour) => {
 
   it("[a6.13] what is deferred collects in batches in linear memory, which go back with it", () => {
     const { ram } = watchedRam(flavour);
-    const cache = ram.createCache("c", { size: 64 });
+    const cache = ram.createCache("c", { size: 64, merge: false });
     const objects = new Uint32Array(1000);
     cache.allocBulk(objects);
     ram.kfree(ram.kmalloc(256));
@@ -111,7 +111,7 @@ describe.each(NAMED_FLAVOURS)("deferring: %s", (_, flavour) => {
   it("never fails for want of memory, and keeps the order then too", () => {
     const { ram, mistakes } = watchedRam(flavour);
     const { epoch } = ram;
-    const cache = ram.createCache("c", { size: 512 });
+    const cache = ram.createCache("c", { size: 512, merge: false });
     const objects = Array.from({ length: 100 }, () => cache.alloc());
     const relieve = exhaust(ram);
     const reader = epoch.enter();

@@ -56,7 +56,7 @@ class Program {
     const { ram, mistakes } = watchedRam(flavour, { size: "128KiB", checks });
     this.#ram = ram;
     this.#mistakes = mistakes;
-    this.#cache = ram.createCache("c", { size: SIZE });
+    this.#cache = ram.createCache("c", { size: SIZE, merge: false });
   }
 
   async run(steps: readonly Step[]): Promise<void> {

@@ -71,10 +71,10 @@ describe.each(NAMED_FLAVOURS)("synchronize: %s", (_, flavour) => {
 
   it("[a6.15] a cache is destroyed when what was deferred has come back", async () => {
     const { ram } = watchedRam(flavour);
-    const cache = ram.createCache("c", { size: 64 });
+    const cache = ram.createCache("c", { size: 64, merge: false });
     const objects = new Uint32Array(100);
     for (let round = 0; round < 10; round++) {
-      const again = ram.createCache("again", { size: 64 });
+      const again = ram.createCache("again", { size: 64, merge: false });
       again.allocBulk(objects);
       ram.epoch.deferBulk(objects);
       await again.destroyAsync(); // nobody reads: nothing to wait for
@@ -97,7 +97,7 @@ describe.each(NAMED_FLAVOURS)("synchronize: %s", (_, flavour) => {
 
   it("[a6.15] a cache with objects that nobody has freed stays, and says so", async () => {
     const { ram } = watchedRam(flavour);
-    const cache = ram.createCache("c", { size: 64 });
+    const cache = ram.createCache("c", { size: 64, merge: false });
     const object = cache.alloc();
     await expect(cache.destroyAsync()).rejects.toMatchObject({ code: "ERR_RINGFENCE_CACHE_BUSY" });
     cache.free(object);

@@ -39,7 +39,7 @@ const NOTHING = { objects: 0, runs: 0, pinned: 0, frames: 0, failures: 0 };
 describe.each(NAMED_FLAVOURS)("defragment, %s", (_, flavour) => {
   it("has nothing to do in a ram without movers", () => {
     const ram = open(flavour);
-    const cache = ram.createCache("still", { size: 64 });
+    const cache = ram.createCache("still", { size: 64, merge: false });
     for (let i = 0; i < 1000; i++) if (i % 10 !== 0) cache.free(cache.alloc());
     const before = ram.meminfo();
     expect(ram.defragment()).toEqual({ done: true, ...NOTHING });
@@ -446,7 +446,7 @@ describe("a cache with a mover", () => {
 
   it("takes undefined for no mover", () => {
     const ram = open();
-    const cache: Cache = ram.createCache("still", { size: 64, move: undefined });
+    const cache: Cache = ram.createCache("still", { size: 64, move: undefined, merge: false });
     expect([cache.shrink(undefined), ram.takeFrames(1, { move: undefined }) !== 0]).toEqual([0, true]);
     expect(ram.defragment({ budgetMs: undefined })).toEqual({ done: true, ...NOTHING });
   });

@@ -44,17 +44,17 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
     const ram = open(flavour);
     expect(vi.getTimerCount()).toBe(0);
     ram.giveFrames(ram.takeFrames(1));
-    ram.createCache("unused", { size: 64 });
+    ram.createCache("unused", { size: 64, merge: false });
     expect(vi.getTimerCount()).toBe(0);
     ram.kmalloc(100);
     expect(vi.getTimerCount()).toBe(1);
-    ram.createCache("other", { size: 64 }).alloc();
+    ram.createCache("other", { size: 64, merge: false }).alloc();
     expect(vi.getTimerCount()).toBe(1);
   });
 
   it("[a5.13] what is idle is flushed after one to two periods, and then there is no timer", () => {
     const ram = open(flavour);
-    const cache = ram.createCache("idle", { size: 64 });
+    const cache = ram.createCache("idle", { size: 64, merge: false });
     ram.kfree(ram.kmalloc(100));
     cache.free(cache.alloc());
     tick(1); // its second chance
@@ -69,8 +69,8 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
 
   it("[a5.13] a cache that is used survives each tick, an idle one beside it does not", () => {
     const ram = open(flavour);
-    const busy = ram.createCache("busy", { size: 64 });
-    const idle = ram.createCache("idle", { size: 64 });
+    const busy = ram.createCache("busy", { size: 64, merge: false });
+    const idle = ram.createCache("idle", { size: 64, merge: false });
     idle.free(idle.alloc());
     const objects = [busy.alloc()];
     for (let period = 0; period < 10; period++) {
@@ -100,7 +100,7 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
 
   it("[a5.13] sees uses that stay on the fast path", () => {
     const ram = open(flavour);
-    const cache = ram.createCache("fast", { size: 64 });
+    const cache = ram.createCache("fast", { size: 64, merge: false });
     const live: number[] = [cache.alloc()];
     const { refills } = cache.stats();
     for (let period = 0; period < 20; period++) {
@@ -113,7 +113,7 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
 
   it("[a5.13] the same object over and over leaves no trace: a refill in two periods is all that it costs", () => {
     const ram = open(flavour);
-    const cache = ram.createCache("pair", { size: 64 });
+    const cache = ram.createCache("pair", { size: 64, merge: false });
     for (let period = 0; period < 10; period++) {
       cache.free(cache.alloc());
       tick(1);
@@ -145,11 +145,11 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
 
   it("forgets caches that were destroyed meanwhile", () => {
     const ram = open(flavour);
-    const cache = ram.createCache("short", { size: 64 });
+    const cache = ram.createCache("short", { size: 64, merge: false });
     cache.free(cache.alloc());
     tick(1);
     cache.destroy();
-    ram.createCache("next", { size: 64 }).alloc();
+    ram.createCache("next", { size: 64, merge: false }).alloc();
     tick(3);
     expect([sheaved(ram), vi.getTimerCount()]).toEqual([0, 0]);
     expect(ram.validate().ok).toBe(true);
@@ -157,7 +157,7 @@ describe.each(NAMED_FLAVOURS)("the flusher, %s", (_, flavour) => {
 
   it("serves who waits for frames", async () => {
     const ram = open({ ...flavour, watermarks: { min: 0 } });
-    const cache = ram.createCache("idle", { size: 2048 });
+    const cache = ram.createCache("idle", { size: 2048, merge: false });
     const objects = Array.from({ length: 20 }, () => cache.alloc());
     while (ram.takeFrames(1) !== 0);
     for (const object of objects) cache.free(object);

@@ -17,7 +17,7 @@ function open(options: RamOptions = {}): Ram {
 }
 
 function fieldIn(ram: Ram, size = SIZE): Field {
-  return new Field(ram, ram.createCache("field", { size }));
+  return new Field(ram, ram.createCache("field", { size, merge: false }));
 }
 
 /** Slabs of the cache that have both free and used objects, in the order of their list. */

@@ -395,7 +395,7 @@ describe("frames of a buffer", () => {
   it("a buffer that was handed on is missed, not misread", () => {
     const buffer = new ArrayBuffer(256 * 1024);
     const { ram } = pagesInBuffer(buffer);
-    const cache = ram.createCache("c", { size: 64 });
+    const cache = ram.createCache("c", { size: 64, merge: false });
     const object = cache.alloc();
     structuredClone(buffer, { transfer: [buffer] });
     refuses(() => cache.alloc(), "MEMORY_KIND");

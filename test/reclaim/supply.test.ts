@@ -95,7 +95,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
     it("[a7.4] is given objects and runs of kmalloc by the same level", () => {
       const ram = open(flavour);
-      const cache = ram.createCache("frames", { size: FRAME });
+      const cache = ram.createCache("frames", { size: FRAME, merge: false });
       drainTo(ram, floor);
       const calls = [
         () => ram.kmalloc(4000, gfp),
@@ -265,7 +265,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       const memory = memoryOf(64, flavour.shared, 65);
       const ram = createRamSync({ ...flavour, memory, size: 64 * PAGE, maximum: 80 * PAGE });
       secure(ram, 15);
-      const [cache, block] = [ram.createCache("late", { size: 700 }), ram.kmalloc(100)];
+      const [cache, block] = [ram.createCache("late", { size: 700, merge: false }), ram.kmalloc(100)];
       drainTo(ram, 3);
       // 13 frames are missing. Growth brings one page, of which the tables of a new section take four frames; there is no other page
       expect([take(ram, cache, block) !== 0, memory.buffer.byteLength]).toEqual([true, 65 * PAGE]);
@@ -316,7 +316,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     test("is told once for each call, with what there was, unless NoWarn", () => {
       const ram = open(flavour);
       const failures = failuresOf(ram);
-      const cache = ram.createCache("some", { size: FRAME });
+      const cache = ram.createCache("some", { size: FRAME, merge: false });
       drainTo(ram, 3);
       for (const call of [
         (gfp: number) => ram.takeFrames(1, { gfp }),

@@ -397,8 +397,8 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
   it("objects of a cache that was destroyed are an error, not another cache's", async () => {
     const ram = bareRam(flavour);
-    const cache = ram.createCache("c", { size: 64 });
-    ram.createCache("neighbour", { size: 64 });
+    const cache = ram.createCache("c", { size: 64, merge: false });
+    ram.createCache("neighbour", { size: 64, merge: false });
     const reservation = reserved(ram, { objects: [[cache, 10]] });
     const others = reserved(ram, { frames: ram.meminfo().available });
     const fate = watch(ram.reserve({ objects: [[cache, 1]] }));

@@ -212,7 +212,7 @@ test("a cache that was destroyed can not be sized in, nor taken from", () => {
 test("a cache ends as any other when all that was drawn of it came back", () => {
   const ram = plainRam();
   const reserve = ram.reserves.create("r");
-  const cache = ram.createCache("c", { size: 64 });
+  const cache = ram.createCache("c", { size: 64, merge: false });
   reserve.setObjects(cache, 5);
   new Hog(ram).takeAll([]);
   const object = reserve.alloc(cache, URGENT);

@@ -71,7 +71,11 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     const ram = createRamSync(flavour);
     const before = ram.meminfo().free;
     for (let round = 0; round < 200; round++) {
-      const cache = ram.createCache(`round ${round}`, { size: 1 + 37 * round, align: 1 << (round % 13) });
+      const cache = ram.createCache(`round ${round}`, {
+        size: 1 + 37 * round,
+        align: 1 << (round % 13),
+        merge: false,
+      });
       const object = cache.alloc();
       expect(object % Math.max(8, 1 << (round % 13))).toBe(0);
       cache.free(object);
@@ -84,7 +88,9 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
   test("caches are destroyed in any order", () => {
     const ram = createRamSync(flavour);
     const before = ram.meminfo().free;
-    const caches = Array.from({ length: 60 }, (__, index) => ram.createCache(`c${index}`, { size: 8 + index }));
+    const caches = Array.from({ length: 60 }, (__, index) =>
+      ram.createCache(`c${index}`, { size: 8 + index, merge: false }),
+    );
     for (const step of [7, 3, 2, 1]) {
       for (let index = 0; index < caches.length; index += step) caches[index]?.destroy();
     }

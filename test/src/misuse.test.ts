@@ -32,7 +32,10 @@ function open(mode: Flavour & { checks: boolean }): World {
   const ram = createRamSync({ ...mode, memory: memoryOf(PAGES, mode.shared), base: BASE, size: 2 * MIB });
   const told: Misuse[] = [];
   ram.on("misuse", (misuse) => told.push(misuse));
-  const [cache, other] = [ram.createCache("first", { size: 64 }), ram.createCache("second", { size: 64 })];
+  const [cache, other] = ["first", "second"].map((name) => ram.createCache(name, { size: 64, merge: false })) as [
+    Cache,
+    Cache,
+  ];
   ram.shrink();
   const before = ram.meminfo();
   const neighbour = ram.kmalloc(100);

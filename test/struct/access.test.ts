@@ -463,7 +463,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
   test("short memory is 0, and a struct is a cache like others", () => {
     const ram = open();
-    const things = ram.struct("thing", { a: array(u8, 1000) }, { align: 1024 });
+    const things = ram.struct("thing", { a: array(u8, 1000) }, { align: 1024, merge: false });
     const first = things.alloc(Gfp.Zero);
     expect([first % 1024, things.size, things.cache.size, things.cache.name]).toEqual([0, 1000, 1000, "thing"]);
     while (things.alloc() !== 0);

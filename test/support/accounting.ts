@@ -485,7 +485,7 @@ export class Accounting {
     const size = oneOf(this.#random, [8, 40, 130, 700, 1500, 4096, 5000, 9000]);
     let made: Cache | undefined;
     const code = codeOf(() => {
-      made = this.#ram.createCache(`c${this.#steps}`, { size });
+      made = this.#ram.createCache(`c${this.#steps}`, { size, merge: false }); // so that what lives is its own
     });
     if (made) this.#caches.push(made);
     return code;

@@ -138,7 +138,7 @@ describe.each(NAMED_FLAVOURS)("faults: %s", (_, flavour) => {
   it("[a8.9] [a6.27] one cache fails, others and the allocator's own do not", () => {
     const ram = make();
     const inode = ram.createCache("inode", { size: 200 });
-    const dentry = ram.createCache("dentry", { size: 200 });
+    const dentry = ram.createCache("dentry", { size: 200, merge: false });
     const seen: (string | undefined)[] = [];
     const only = ({ owner }: { owner?: string | undefined }): boolean => {
       seen.push(owner);

@@ -16,6 +16,7 @@ test("of a ram, and of what is taken from it", () => {
     base: missing,
     module: missing,
     checks: missing,
+    merge: missing,
     watermarks: missing,
   });
   expect([ram.size, ram.maximum, ram.engine]).toEqual([2 ** 24, 2 ** 24, "wasm"]);
@@ -24,7 +25,7 @@ test("of a ram, and of what is taken from it", () => {
   );
   ram.setWatermarks({ min: missing, low: 2 ** 20, high: missing });
   expect(ram.watermarks.low).toBe(2 ** 20);
-  expect(ram.createCache("c", { size: 10, align: missing }).stats().slotSize).toBe(16);
+  expect(ram.createCache("c", { size: 10, align: missing, merge: missing }).stats().slotSize).toBe(16);
   expect(ram.giveFrames(ram.takeFrames(1, { align: missing, gfp: missing }))).toBe(true);
 });
 
