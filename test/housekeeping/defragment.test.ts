@@ -73,6 +73,28 @@ describe.each(NAMED_FLAVOURS)("defragment, %s", (_, flavour) => {
     expect(ram.defragment()).toEqual({ done: true, ...NOTHING });
   });
 
+  it("looks at the clock after each object", () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const ram = open(flavour);
+      const box: { field?: Field } = {};
+      const move: Mover = (from, to) => {
+        vi.advanceTimersByTime(2);
+        return (box.field as Field).move(from, to);
+      };
+      const field = new Field(ram, ram.createCache("slow", { size: 64, move }));
+      box.field = field;
+      field.add(1000);
+      field.thin((number) => number % 10 === 0);
+      expect(ram.defragment({ budgetMs: 9 })).toMatchObject({ done: false, objects: 5 });
+      expect(ram.defragment({ budgetMs: 0.5 })).toMatchObject({ done: false, objects: 1 });
+      expect(ram.defragment().done).toBe(true);
+      field.check();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("comes to its end in pieces although objects are pinned, and asks for none twice", () => {
     const ram = open(flavour);
     const field = sparse(ram);
@@ -213,8 +235,9 @@ describe.each(NAMED_FLAVOURS)("defragment, %s", (_, flavour) => {
     await Promise.resolve();
     expect(served).toBe(0);
     ram.defragment();
-    await waiting;
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve(); // no timer comes in between
     expect(served).toBe(15);
+    await waiting;
     field.check();
   });
 
