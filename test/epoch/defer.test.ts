@@ -3,7 +3,7 @@
  */
 import { describe, expect, it, test } from "vitest";
 import { type DeferFailure, type Ram, RingfenceError } from "../../src/index.js";
-import { FRAME, NAMED_FLAVOURS } from "../support/rams.js";
+import { FRAME, memoryOf, NAMED_FLAVOURS } from "../support/rams.js";
 import { settle, watch } from "../waiting/support.js";
 import { exhaust, fill, isIntact, use, watchedRam } from "./support.js";
 
@@ -164,6 +164,21 @@ describe.each(NAMED_FLAVOURS)("deferring: %s", (_, flavour) => {
     expect(ram.validate().ok).toBe(true);
   });
 
+  it("goes on when others grow the memory meanwhile", () => {
+    const memory = memoryOf(32, flavour.shared, 64);
+    const { ram } = watchedRam(flavour, { memory, base: 65536, size: "1MiB" });
+    const { calls, defer } = log(ram);
+    const reader = ram.epoch.enter();
+    for (let i = 0; i < 80; i++) {
+      defer(`${i}`);
+      if (i % 10 === 0) ram.epoch.call(() => void memory.grow(1));
+    }
+    memory.grow(1);
+    ram.epoch.exit(reader);
+    expect(calls).toEqual(Array.from({ length: 80 }, (_, index) => `${index}`));
+    expect(ram.validate().ok).toBe(true);
+  });
+
   it("what frees make free serves who waits for memory", async () => {
     const { ram } = watchedRam(flavour, { size: "128KiB" });
     const frames: number[] = [];
@@ -278,11 +293,14 @@ describe("functions", () => {
     const { calls, defer } = log(ram);
     const { epoch } = ram;
     const a = epoch.enter();
-    epoch.call(() => void epoch.exit(b));
+    epoch.call(() => {
+      epoch.exit(b);
+      calls.push("b has left");
+    });
     const b = epoch.enter();
     defer("after b");
     epoch.exit(a);
-    expect(calls).toEqual(["after b"]);
+    expect(calls).toEqual(["b has left", "after b"]);
     expect(epoch.stats().pending).toBe(0);
   });
 

@@ -128,6 +128,22 @@ describe.each(NAMED_FLAVOURS)("typesafe caches: %s", (_, flavour) => {
     expect(ram.validate().ok).toBe(true);
   });
 
+  it("shrink tells how many frames became free: those that wait did not", () => {
+    const { ram } = watchedRam(flavour);
+    const cache = typesafe(ram, 4096);
+    const objects = many(cache, 20);
+    const reader = ram.epoch.enter();
+    for (const object of objects) cache.free(object);
+    expect(ram.shrink()).toBeLessThan(5); // sheaves, and the like
+    expect(ram.epoch.stats().pending).toBe(cache.stats().died);
+    expect(ram.epoch.exit(reader)).toBe(true);
+    for (const object of many(cache, 20)) cache.free(object);
+    const before = ram.meminfo().free;
+    const shrunk = ram.shrink();
+    expect(shrunk).toBeGreaterThan(0);
+    expect(shrunk).toBe(ram.meminfo().free - before);
+  });
+
   it("deferring an object of such a cache keeps the object, then the slab", () => {
     const { ram } = watchedRam(flavour);
     const cache = typesafe(ram, 4096);
