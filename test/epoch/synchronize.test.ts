@@ -2,6 +2,7 @@
  * Waiting for the readers that are inside.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { knownOwners } from "../../src/deadlock.js";
 import { DeadlockError, Mempool, type RingfenceError } from "../../src/index.js";
 import { NAMED_FLAVOURS } from "../support/rams.js";
 import { settle, watch } from "../waiting/support.js";
@@ -209,6 +210,21 @@ describe("deadlocks", () => {
     await used;
     await settle();
     expect(other).toEqual({ value: "over" });
+  });
+
+  it("who was a reader before may wait for others", async () => {
+    const { ram } = watchedRam(TS);
+    const { epoch } = ram;
+    await epoch.use(() => settle(), { owner: "a" });
+    epoch.use(() => 5, { owner: "b" });
+    expect(knownOwners()).toBe(0);
+    const reader = epoch.enter();
+    const fates = ["a", "b"].map((owner) => watch(epoch.synchronize({ owner }).then(() => owner)));
+    await settle();
+    expect(fates).toEqual([{}, {}]);
+    epoch.exit(reader);
+    await settle();
+    expect(fates).toEqual([{ value: "a" }, { value: "b" }]);
   });
 
   it("also through a pool", async () => {
