@@ -233,12 +233,13 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
   /** Whether an object of the cache begins at `address`: one that was handed out, be it live or free again. */
   owns(cache: Cache, address: number): boolean {
     const { host, record } = this.#enter(cache);
-    if (!isWord(address)) return false;
+    const slot = host.guard?.slotAt(address) ?? address; // in debug mode a red zone may lie before the object
+    if (!isWord(slot)) return false;
     const { core } = host.engine;
-    const owner = core.ownerAt(address) >>> 0;
+    const owner = core.ownerAt(slot) >>> 0;
     const isSlab = (owner & (KIND_SLAB | KIND_HELD)) !== 0 && (owner & ~(KIND_MASK | KIND_BODY)) >>> 0 === record;
     if (!isSlab) return false;
-    const status = core.judge(address) >>> 0;
+    const status = core.judge(slot) >>> 0;
     return status !== BAD_INTERIOR && status !== BAD_FREE;
   }
 

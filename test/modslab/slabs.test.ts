@@ -283,6 +283,23 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     }
   });
 
+  it("in debug mode caches of every chain work, and nothing is found", () => {
+    const ram = bareRam(flavour, { debug: "FZPU" });
+    const found: unknown[] = [];
+    ram.on("corruption", (corruption) => found.push(corruption));
+    for (const [, chain] of CHAINS) {
+      const slabs = slabify(chain(ram));
+      const cache = slabs.create("c", { size: 40 });
+      const objects = take(cache, 100);
+      expect(objects.every((object) => object !== 0 && slabs.owns(cache, object))).toBe(true);
+      expect(slabs.owns(cache, (objects[5] as number) + 4)).toBe(false);
+      giveHome(cache, objects);
+      cache.destroy();
+    }
+    expect(found).toEqual([]);
+    checkRam(ram);
+  });
+
   it("a cache of a built-in chain is a cache like others: pools and reservations take it", async () => {
     const ram = bareRam(flavour);
     const cache = slabify(withConstructor(ram.pages, { template: Uint8Array.of(9) })).create("c", { size: 60 });
