@@ -15,8 +15,11 @@ type Capture = (target: object, below?: unknown) => void;
 /** File and line at the end of a frame; the column is left out. */
 const PLACE = /([^/\\()@\s]+:\d+):\d+\)?$/;
 
+/** What a server was told beside a file's name. */
+const QUERY = /\?[^:]*(?=:\d+$)/;
+
 /** The folder of this library's files in a frame of this file, where they are still files of their own. */
-const OWN_FILE = /[(@ ]([^(@ ]*[/\\])call-site\.[jt]s:\d+:\d+\)?$/;
+const OWN_FILE = /[(@ ]([^(@ ]*[/\\])call-site\.[jt]s(?:\?[^:]*)?:\d+:\d+\)?$/;
 
 /** Where a call came from. `site` is such as "server.ts:81"; both are "" when that is not known. */
 export interface CallSite {
@@ -52,7 +55,8 @@ function stackOf(below: Method): string[] {
 function describe(frames: readonly string[]): CallSite {
   const first = frames[0]?.trim();
   if (first === undefined) return UNKNOWN;
-  return { site: PLACE.exec(first)?.[1] ?? first, stack: frames.join("\n") };
+  const place = PLACE.exec(first)?.[1] ?? first;
+  return { site: place.replace(QUERY, ""), stack: frames.join("\n") };
 }
 
 /** @param below the public method that was called: its caller is what is meant */
