@@ -7,9 +7,11 @@ import * as accounting from "./accounting.mjs";
 import * as arenaSize from "./arena-size.mjs";
 import * as classes from "./classes.mjs";
 import * as cleanCache from "./clean-cache.mjs";
-import * as derived from "./derived.mjs";
+import * as debug from "./debug.mjs";
 import * as defragment from "./defragment.mjs";
+import * as derived from "./derived.mjs";
 import * as engines from "./engines.mjs";
+import * as epoch from "./epoch.mjs";
 import * as garbage from "./garbage.mjs";
 import * as jsCalls from "./js-calls.mjs";
 import * as lease from "./lease.mjs";
@@ -40,9 +42,11 @@ export const QUESTIONS = [
   reservation,
   derived,
   slabMetadata,
+  epoch,
   mapUnmap,
   cleanCache,
   defragment,
+  debug,
   arenaSize,
   classes,
   size,
