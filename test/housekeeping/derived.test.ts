@@ -97,7 +97,7 @@ describe.each(NAMED_FLAVOURS)("a cache of constructed pages, %s", (_, flavour) =
   });
 
   it("objects that are given back after a grace period: what waits is not asked about", () => {
-    const ram = createRamSync({ size: MIB, ...flavour });
+    const ram = createRamSync({ size: MIB, merge: false, ...flavour });
     const slabs = withRcu(ram.slabs);
     const cache = slabs.create("deferred", { size: SIZE });
     const known = new Places(ram);
