@@ -46,7 +46,7 @@ const FIRST_SLOTS = 64;
 const SLOTS_MAX = 1 << SLOT_BITS;
 
 /** Most readers that can be inside at once. Slot 0 is the list's anchor. */
-export const READERS_MAX: number = SLOTS_MAX - 1;
+const READERS_MAX = SLOTS_MAX - 1;
 
 /** Answers of {@link Readers.leave}. */
 export const REFUSED = 0;

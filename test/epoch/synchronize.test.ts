@@ -178,9 +178,11 @@ describe("ways out of waiting", () => {
   it("the end of the ram ends it", async () => {
     const { ram } = watchedRam(TS);
     ram.epoch.enter();
-    const fate = watch(ram.epoch.synchronize());
+    const { epoch } = ram;
+    const fate = watch(epoch.synchronize());
     ram.destroy();
     await settle();
+    expect(epoch.pending).toBe(0);
     expect(codeIn(fate.error)).toBe("ERR_RINGFENCE_RAM_DESTROYED");
     await expect(ram.epoch.synchronize()).rejects.toMatchObject({ code: "ERR_RINGFENCE_RAM_DESTROYED" });
     expect(vi.getTimerCount()).toBe(0);
