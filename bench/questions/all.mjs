@@ -24,6 +24,7 @@ import * as shuffle from "./shuffle.mjs";
 import * as size from "./size.mjs";
 import * as slabMetadata from "./slab-metadata.mjs";
 import * as struct from "./struct.mjs";
+import * as unused from "./unused.mjs";
 import * as waiters from "./waiters.mjs";
 import * as waiting from "./waiting.mjs";
 import * as wasmCalls from "./wasm-calls.mjs";
@@ -35,6 +36,7 @@ export const QUESTIONS = [
   pair,
   shuffle,
   accounting,
+  unused,
   mempoolPair,
   waiting,
   waiters,

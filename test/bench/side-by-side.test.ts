@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { leastOfTurns, sideBySide, turnOf } from "../../bench/lib/side-by-side.mjs";
 import { replaceOnce } from "../../bench/lib/variant.mjs";
 import { aloneLoop, CONTENDERS, crowdLoop, ELEMENTS, makePool } from "../../bench/lib/waiting.mjs";
-import { CHANGES } from "../../bench/questions/accounting.mjs";
+import { CHANGES as ACCOUNTING } from "../../bench/questions/accounting.mjs";
+import { CHANGES as UNUSED } from "../../bench/questions/unused.mjs";
 import { at } from "../tooling/imports.js";
 
 const tasks = new Map([
@@ -53,9 +54,12 @@ describe("a variant of the library", () => {
     expect(() => replaceOnce("a", "b", "x")).toThrow("stands there 0 times");
   });
 
-  test("without accounting: what is left out stands in the sources", () => {
+  test.each([
+    ["accounting", ACCOUNTING],
+    ["what nobody uses", UNUSED],
+  ])("without %s: what is left out stands in the sources", (_, changes) => {
     const texts = new Map<string, string>();
-    for (const { file, from, to } of CHANGES) {
+    for (const { file, from, to } of changes) {
       texts.set(file, replaceOnce(texts.get(file) ?? readFileSync(at(file), "utf8"), from, to));
     }
     expect(texts.size).toBeGreaterThan(3);
