@@ -1,7 +1,7 @@
 /**
  * RCU: what somebody may still read is given back after a grace period.
  *
- *   uses     allocator, derive, page-allocator, slab-allocator, arguments, epoch, errors, misuse, ram-host, generated/layout
+ *   uses     allocator, derive, page-allocator, slab-allocator, arguments, cache, epoch, errors, misuse, ram-host, generated/layout
  *   used by  whoever has readers that look at what others free
  *
  *   derived of   what is deferred                 so that a reader may
@@ -14,6 +14,7 @@
  * Source: rcuify_page_allocator and rcuify_slab of C. Lameter's modular slab allocator (2006).
  */
 import { isWord } from "../arguments.js";
+import { CacheBusyError } from "../cache.js";
 import { type Deferral, Epoch } from "../epoch.js";
 import { RingfenceError, show } from "../errors.js";
 import { BAD_CACHE, BAD_DOUBLE, OK } from "../generated/layout.js";
@@ -163,6 +164,12 @@ class ObjectDeferrals {
     return deferral;
   }
 
+  /** @throws CacheBusyError while objects of the cache wait: one that shares its slabs would end all the same */
+  checkNoneOf(cache: ObjectCache): void {
+    const pending = this.#deferrals.get(cache)?.pending ?? 0;
+    if (pending !== 0) throw new CacheBusyError(cache.stats(), pending);
+  }
+
   /** The cache has ended: no object of it waits. */
   forget(cache: ObjectCache): void {
     this.#deferrals.get(cache)?.end(() => {});
@@ -187,6 +194,7 @@ function rcuSlabs<Base extends SlabAllocator>(base: Base, options: RcuOptions): 
   const changes = {
     free: (cache: ObjectCache | undefined, address: number) => objects.free(cache, address),
     destroy: (cache: ObjectCache) => {
+      objects.checkNoneOf(cache);
       const hasEnded = base.destroy(cache);
       if (hasEnded) objects.forget(cache);
       return hasEnded;

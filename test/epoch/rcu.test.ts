@@ -9,6 +9,7 @@ import {
   type RingfenceError,
   slabify,
   withConstructor,
+  withNode,
   withRcu,
   withZone,
 } from "../../src/index.js";
@@ -178,8 +179,8 @@ describe.each(NAMED_FLAVOURS)("slabs: %s", (_, flavour) => {
     expect(mistakes).toEqual([]);
   });
 
-  it("[a6.15] a cache with objects that wait is not destroyed before", async () => {
-    const { ram } = watchedRam(flavour);
+  it.each([false, true])("[a6.15] a cache with objects that wait is not destroyed before; merge: %s", async (merge) => {
+    const { ram, mistakes } = watchedRam(flavour, { merge });
     const slabs = withRcu(ram.slabs);
     const cache = slabs.create("c", { size: 64 });
     const reader = ram.epoch.enter();
@@ -197,13 +198,14 @@ describe.each(NAMED_FLAVOURS)("slabs: %s", (_, flavour) => {
     ram.epoch.exit(reader);
     await settle();
     expect(fate).toEqual({ value: "over" });
+    expect(mistakes).toEqual([]);
   });
 
   it("what the base refuses is refused at once, and so is what waits already", () => {
     const { ram, mistakes } = watchedRam(flavour);
     const slabs = withRcu(ram.slabs);
     const cache = slabs.create("c", { size: 64 });
-    const other = slabs.create("d", { size: 64 });
+    const other = slabs.create("d", { size: 200 });
     const object = cache.alloc();
     ram.epoch.enter();
     expect([other.free(object), cache.free(object + 8), cache.free(object), cache.free(object)]).toEqual([
@@ -261,6 +263,22 @@ describe("beside that", () => {
     expect(use(ram, run)).toBe("frames");
     other.epoch.exit(reader);
     expect(use(ram, run)).toBe("free");
+  });
+
+  it("placed in another ram it waits for that one's readers, unless it was told whose", () => {
+    const { ram } = watchedRam(flavour);
+    const { ram: other } = watchedRam(flavour);
+    for (const options of [{}, { epoch: ram.epoch }]) {
+      const placed = withNode(withRcu(ram.pages, options), other);
+      const readers = [ram.epoch.enter(), other.epoch.enter()] as const;
+      const run = placed.allocate(1);
+      placed.free(run, 1);
+      const [first, second] = options.epoch ? ([other, ram] as const) : ([ram, other] as const);
+      first.epoch.exit(readers[first === ram ? 0 : 1]);
+      expect(use(other, run)).toBe("frames");
+      second.epoch.exit(readers[second === ram ? 0 : 1]);
+      expect(use(other, run)).toBe("free");
+    }
   });
 
   it("either ram may end first", () => {

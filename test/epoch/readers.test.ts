@@ -1,7 +1,7 @@
 /**
  * Who is inside: tokens, labels, ways to enter and to exit.
  */
-import { describe, expect, it, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, test, vi } from "vitest";
 import { createRamSync, type EpochStall, Ram, type RingfenceError } from "../../src/index.js";
 import { NAMED_FLAVOURS } from "../support/rams.js";
 import { settle } from "../waiting/support.js";
@@ -111,6 +111,26 @@ describe.each(NAMED_FLAVOURS)("readers: %s", (_, flavour) => {
     ram.epoch.exit(ram.epoch.enter("old"));
     ram.epoch.enter();
     expect(ram.epoch.readers()).toMatchObject([{ label: undefined }]);
+  });
+});
+
+describe("how long", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it("with a label since it entered, without since somebody first looked", () => {
+    const { ram } = watchedRam({ engine: "ts", shared: false });
+    const { epoch } = ram;
+    epoch.exit(epoch.enter("gone"));
+    vi.advanceTimersByTime(1000);
+    epoch.enter(); // in the slot of the one before
+    epoch.enter("labelled");
+    vi.advanceTimersByTime(1000);
+    const insideMs = () => epoch.readers().map((reader) => Math.round(reader.insideMs));
+    expect(insideMs()).toEqual([0, 1000]);
+    vi.advanceTimersByTime(1000);
+    for (let i = 0; i < 200; i++) epoch.enter(); // the table grows
+    expect(insideMs().slice(0, 3)).toEqual([1000, 2000, 0]);
   });
 });
 
