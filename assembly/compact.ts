@@ -123,8 +123,7 @@ export function sortPartial(cache: u32): void {
 /** Whether a slab of the cache's PARTIAL list begins at `slab`, an address of the arena. S2 */
 export function isPartial(cache: u32, slab: u32): bool {
   const state = stateOf(slab);
-  const owned = load32(descriptorAt(slab), OWNER) == ownerFor(cache);
-  return owned && inUseOf(state) != 0 && inUseOf(state) != capacityOf(cache, state);
+  return load32(descriptorAt(slab), OWNER) == ownerFor(cache) && inUseOf(state) != capacityOf(cache, state);
 }
 
 /** Makes a partial slab the first of its list: the next alloc takes from it. S2 */
