@@ -101,7 +101,7 @@ export class Caches {
 
   /** Name of the cache with this record: the oldest of its names. */
   nameOf(record: number): string {
-    return this.merging.namesOf(record)[0] ?? "";
+    return this.merging.namesOf(record)[0] ?? this.#host.guard?.cacheAt(record)?.name ?? "";
   }
 
   /**
@@ -150,7 +150,8 @@ export class Caches {
     parts: CacheParts | undefined,
   ): (() => DebugCache | undefined) | undefined {
     const guard = debug === undefined ? this.#host.guard : this.#host.openGuard();
-    const watch = parts === undefined ? guard?.watchOf(name, debug) : undefined;
+    const isDerived = parts !== undefined && Object.keys(parts).some((key) => key !== "group");
+    const watch = isDerived ? undefined : guard?.watchOf(name, debug);
     return watch && (() => guard?.makeCache(name, size, align, watch));
   }
 

@@ -221,10 +221,11 @@ export class DebugCache implements Owner {
     return index === undefined ? undefined : { state, index, slot };
   }
 
-  /** Whether an object lies there that is in use. D1 D3 */
+  /** Whether an object lies there that is in use: by its REQUEST, and with consistency checks by its slab's list too. D1 D3 */
   #isLive({ state, index, slot }: Place): boolean {
     if (index >= state.fresh || this.#objects.requestOf(slot) === 0) return false;
-    return !this.#watcher.quarantine.has(slot) && !this.#words.walk(state).listed.includes(index);
+    if (this.#watcher.quarantine.has(slot)) return false;
+    return !this.watch.consistency || !this.#words.walk(state).listed.includes(index);
   }
 
   /** Whether an object in use begins at `address`. */

@@ -74,6 +74,9 @@ export class SlabWords {
   readonly #secret: number;
   readonly #slot: number;
   readonly #link: number;
+  /** By index + 1: the walk that has seen the object last. */
+  readonly #seen = new Uint32Array(STATE_MASK + 1);
+  #round = 0;
 
   /** @param secret 32 random bits */
   constructor(host: RamHost, record: number, secret: number) {
@@ -236,15 +239,22 @@ export class SlabWords {
     return link === 0 || this.#host.word(slot, this.#link + 4) === this.#checkOf(slot, link);
   }
 
+  /** Each walk marks what it has seen with a number of its own. */
+  #nextRound(): number {
+    this.#round = (this.#round + 1) >>> 0;
+    if (this.#round === 0) this.#seen.fill(0);
+    return this.#round || this.#nextRound();
+  }
+
   /** Walks a slab's list of free objects. At most as many steps as it has objects. */
   walk(state: SlabState): Walk {
     const listed: number[] = [];
-    const seen = new Set<number>();
+    const round = this.#nextRound();
     let next = state.first;
     let broken: number | undefined;
-    while (next !== 0 && next <= state.fresh && !seen.has(next)) {
+    while (next !== 0 && next <= state.fresh && this.#seen[next] !== round) {
       const index = next - 1;
-      seen.add(next);
+      this.#seen[next] = round;
       listed.push(index);
       broken = index;
       const slot = this.slotOf(state.slab, index);

@@ -256,6 +256,16 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     cache.free(kept);
   });
 
+  it("slabinfo names its classes as kmalloc does, and what waits is not live", () => {
+    const { ram } = open("FZPUQ");
+    ram.kfree(ram.kmalloc(100));
+    const row = ram.slabinfo().find(({ name, slabs }) => name === "kmalloc-112" && slabs > 0);
+    expect(row).toMatchObject({ size: 112, live: 0, sheaved: 1 });
+    const cache = ram.createCache("x", { size: 100 });
+    expect(ram.frameInfo(cache.alloc())?.cache).toBe("x");
+    expect(cache.stats()).toMatchObject({ live: 1, sheaved: 0 });
+  });
+
   it("V: a free looks at the whole slab", () => {
     const { ram, kinds } = open("FZV");
     const cache = ram.createCache("x", { size: 64 });
