@@ -27,6 +27,8 @@ const WHIMS = [
   "take",
   "shrink",
   "defragment",
+  "defer old",
+  "defer another",
 ] as const;
 
 /** What a mover does each time that it is asked, over and over. */
@@ -44,6 +46,8 @@ class Program {
   readonly fields: readonly Field[];
   readonly runs: Run[] = [];
   readonly frames: number[] = [];
+  /** Readers inside, by their tokens. */
+  readonly readers: number[] = [];
   whims: Whims = ["move"];
   #whim = 0;
   #tag = 0;
@@ -86,6 +90,13 @@ class Program {
         field.remove([...field.places.keys()][0] as number);
         return answer;
       }
+      case "defer old":
+        return field.move(from, to) && this.ram.epoch.defer(from);
+      case "defer another": {
+        const answer = field.move(from, to);
+        field.defer([...field.places.keys()].at(-1) as number);
+        return answer;
+      }
       case "take":
         if (field.places.size < 3000) field.add(3);
         return field.move(from, to);
@@ -121,7 +132,9 @@ class Program {
 
   check(): void {
     expect(this.misuses).toEqual([]);
-    for (const field of this.fields) field.check();
+    const { pending } = this.ram.epoch.stats();
+    for (const field of this.fields) field.check(pending !== 0);
+    if (this.readers.length === 0) expect(pending).toBe(0);
     for (const { address, length, tag } of this.runs) {
       const bytes = this.ram.view(address, Uint8Array, length * FRAME);
       if (bytes.some((byte) => byte !== tag)) throw new Error(`the run at ${address} was overwritten`);
@@ -130,6 +143,8 @@ class Program {
 
   /** Gives everything back, and looks whether anything is left. */
   end(): void {
+    for (const token of this.readers.splice(0)) this.ram.epoch.exit(token);
+    this.check();
     for (const { address } of this.runs) this.ram.giveFrames(address);
     for (const address of this.frames) this.ram.giveFrames(address);
     for (const field of this.fields) {
@@ -159,6 +174,18 @@ const STEPS = {
     const field = fieldAt(program, a);
     const numbers = [...field.places.keys()];
     if (numbers.length !== 0) field.remove(numbers[b % numbers.length] as number);
+  },
+  defer: (program: Program, a: number, b: number) => {
+    const field = fieldAt(program, a);
+    const numbers = [...field.places.keys()];
+    for (let each = b % 5; each < numbers.length; each += 7) field.defer(numbers[each] as number);
+  },
+  enter: ({ ram, readers }: Program) => {
+    if (readers.length < 3) readers.push(ram.epoch.enter());
+  },
+  exit: ({ ram, readers }: Program, a: number) => {
+    const [token] = readers.splice(a % Math.max(readers.length, 1), 1);
+    if (token !== undefined) ram.epoch.exit(token);
   },
   takeRun: (program: Program, a: number) => program.takeRun(1 + (a % 7)),
   giveRun: (program: Program, a: number) => {
@@ -190,7 +217,7 @@ const STEPS = {
 
 const names = Object.keys(STEPS) as (keyof typeof STEPS)[];
 const step = fc.record({
-  name: fc.constantFrom(...names, "add", "add", "thin", "thin", "defragment", "piece"),
+  name: fc.constantFrom(...names, "add", "add", "thin", "thin", "defragment", "piece", "exit"),
   a: fc.nat(2 ** 16),
   b: fc.nat(2 ** 16),
   whims: fc.array(fc.constantFrom(...WHIMS), { minLength: 1, maxLength: 6 }),
