@@ -68,9 +68,9 @@ export type { Allocation } from "./probes.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { CacheAttributes } from "./report/attributes.js";
 export type { FrameRun } from "./report/frame-map.js";
-export { formatSlabtop, type SlabtopOptions } from "./report/slabtop.js";
+export { formatSlabtop, type SlabtopKey, type SlabtopOptions } from "./report/slabtop.js";
 export type { CacheReport, Fragmentation, PoolReport, RamReport, ReportOptions } from "./report/snapshot.js";
-export { formatAttributes, formatBuddyinfo, formatMeminfo, formatSlabinfo } from "./report/text.js";
+export { formatAliases, formatAttributes, formatBuddyinfo, formatMeminfo, formatSlabinfo } from "./report/text.js";
 export type { FrameInfo, MemInfo, SlabInfo, Validation } from "./report.js";
 export {
   type Remaining,
@@ -136,6 +136,7 @@ export {
   pointer,
   type Scalar,
   type ScalarName,
+  type Scalars,
   type ScalarValue,
   type ScalarView,
   type StructType,

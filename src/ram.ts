@@ -407,33 +407,30 @@ export class Ram extends Contents {
    * Changes the size of what kmalloc gave, in place where that goes, and keeps the contents up to the smaller size. 0 and
    * ZERO_SIZE_PTR are nothing yet; a size of 0 gives back and answers ZERO_SIZE_PTR.
    *
+   * @param gfp what it may do when memory is short; default `Gfp.Kernel`. `Gfp.Zero` is for new objects only
    * @returns the address now; 0 when memory is short or `address` is not kmalloc's: the old object stays as it is
-   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_GFP
    */
-  krealloc(address: number, size: number): number {
+  krealloc(address: number, size: number, gfp: number = Gfp.Kernel): number {
     const wanted = checkSize("size", size);
-    if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted);
+    checkGfp(gfp);
+    if (address === 0 || address === ZERO_SIZE_PTR) return this.kmalloc(wanted, gfp);
     if (wanted === 0) return this.#isLive(address, "krealloc") && this.kfree(address) ? ZERO_SIZE_PTR : 0;
     if (!this.#isLive(address, "krealloc") || wanted === Infinity) return 0;
     if (this.#guard === undefined && this.#engine.hot.staysFast(address, wanted)) return address;
-    if (this.#fails("kmalloc", wanted, Gfp.Kernel)) return 0;
+    if (this.#fails("kmalloc", wanted, gfp)) return 0;
     const moved =
-      this.#guard?.krealloc(address, wanted, Gfp.Kernel) ??
-      (this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted));
+      this.#guard?.krealloc(address, wanted, gfp) ??
+      (this.#engine.core.realloc(address, wanted) >>> 0 || this.#kreallocShort(address, wanted, gfp));
     if (moved !== 0 && this.#probes.any) this.#probes.resized(address, moved, wanted);
     this.#leave();
     return moved;
   }
 
-  #kreallocShort(address: number, size: number): number {
+  #kreallocShort(address: number, size: number, gfp: number): number {
     const attempt = (): number => this.#engine.core.realloc(address, size) >>> 0;
     const urgent = (): number => this.#moveUrgently(address, size);
-    return this.#host.whenShort(
-      Gfp.Kernel,
-      Math.ceil(size / FRAME_SIZE),
-      attempt,
-      size > CLASS_MAX ? undefined : urgent,
-    );
+    return this.#host.whenShort(gfp, Math.ceil(size / FRAME_SIZE), attempt, size > CLASS_MAX ? undefined : urgent);
   }
 
   /** Moves what lies at `address` into an object out of the strict reserve. @returns its address, or 0 */
@@ -686,7 +683,7 @@ export class Ram extends Contents {
   /** The same under the names of SLUB's files, with what is known of partial slabs. It takes time in proportion to these. */
   cacheAttributes(): CacheAttributes[] {
     this[ENTER]();
-    return this.#records().map((record) => readAttributes(this.#host, record, this.#caches.nameOf(record), 0));
+    return this.#records().map((record) => readAttributes(this.#host, record, this.#caches.nameOf(record)));
   }
 
   /** All that there is to see, as data that survives JSON: memory, caches, free runs, shrinkers; if asked for frames and pools. */

@@ -28,7 +28,7 @@ import type { RamHost } from "../ram-host.js";
 /** A cache under the names of SLUB's files. */
 export interface CacheAttributes {
   readonly name: string;
-  /** Further caches that are served by this one. */
+  /** Further caches that share its slabs; all that is counted is counted for all of them. */
   readonly aliases: number;
   /** Bytes: objects lie at multiples of it. */
   readonly align: number;
@@ -89,13 +89,13 @@ function alignOf(slot: number): number {
   return Math.min(slot & -slot, FRAME_SIZE);
 }
 
-/** Reads what is known of the cache with this record. It takes time in proportion to its partial slabs. */
-export function readAttributes(host: RamHost, record: number, name: string, aliases: number): CacheAttributes {
+/** Reads what is known of the cache with this record. It takes time in proportion to its partial slabs. @internal */
+export function readAttributes(host: RamHost, record: number, name: string): CacheAttributes {
   const stats = readStats(host, record, name);
   const partial = walkPartial(host, record, stats.slabs);
   return {
     name,
-    aliases,
+    aliases: stats.aliases.length,
     align: alignOf(stats.slotSize),
     object_size: stats.size,
     slab_size: stats.slotSize,

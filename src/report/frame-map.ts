@@ -38,7 +38,7 @@ function runAt(host: RamHost, look: Look, frame: number): FrameRun {
   return { frame, length, use, cache: cache as string, objects };
 }
 
-/** Looks at the whole arena; it takes time in proportion to its frames. */
+/** Looks at the whole arena; it takes time in proportion to its frames. @internal */
 export function mapFrames(host: RamHost, look: Look): FrameRun[] {
   const runs: FrameRun[] = [];
   const frames = host.read(FRAMES);

@@ -10,10 +10,10 @@ import { RingfenceError, show } from "../errors.js";
 import type { CacheReport, RamReport } from "./snapshot.js";
 
 /** slabtop's keys. */
-type SortKey = "a" | "b" | "c" | "l" | "n" | "o" | "p" | "s" | "u";
+export type SlabtopKey = "a" | "b" | "c" | "l" | "n" | "o" | "p" | "s" | "u";
 
 /** What rows are sorted by: what is largest comes first. */
-const KEYS: { readonly [Key in Exclude<SortKey, "n">]: (row: CacheReport) => number } = {
+const KEYS: { readonly [Key in Exclude<SlabtopKey, "n">]: (row: CacheReport) => number } = {
   a: ({ live }) => live,
   b: ({ objectsPerSlab }) => objectsPerSlab,
   c: ({ bytes }) => bytes,
@@ -27,7 +27,7 @@ const KEYS: { readonly [Key in Exclude<SortKey, "n">]: (row: CacheReport) => num
 /** How to show a report. */
 export interface SlabtopOptions {
   /** What to sort by, largest first, under slabtop's keys: `a` objects in use, `b` objects in a slab, `c` bytes, `l` slabs, `n` names, `o` objects (default), `p` frames in a slab, `s` size, `u` use. */
-  readonly sort?: SortKey | undefined;
+  readonly sort?: SlabtopKey | undefined;
   /** Rows at most; default all. */
   readonly rows?: number | undefined;
   /** Whether caches without a slab are shown; default false. */
@@ -90,7 +90,7 @@ function line(row: CacheReport): string {
   return `${columns.join(" ")}\n`;
 }
 
-function ordered(rows: readonly CacheReport[], key: SortKey): CacheReport[] {
+function ordered(rows: readonly CacheReport[], key: SlabtopKey): CacheReport[] {
   const byName = (a: CacheReport, b: CacheReport): number => (a.name < b.name ? -1 : Number(a.name > b.name));
   if (key === "n") return [...rows].sort(byName);
   const pick = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;

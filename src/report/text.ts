@@ -42,6 +42,14 @@ export function formatSlabinfo(rows: readonly SlabInfo[]): string {
   return SLABINFO_HEAD + rows.map(slabinfoRow).join("");
 }
 
+/** Which caches share the slabs of which, as `slabinfo -a` shows it: a line for each that is shared. */
+export function formatAliases(rows: readonly SlabInfo[]): string {
+  const shared = rows.filter(({ aliases }) => aliases.length > 0);
+  return shared
+    .map(({ name, aliases }) => `${oneWord(name).padEnd(20)} <- ${aliases.map(oneWord).join(" ")}\n`)
+    .join("");
+}
+
 /** What `ram.buddyinfo()` answers as /proc/buddyinfo shows it. Column n: free runs of 2^n frames up to, not including, 2^(n + 1). */
 export function formatBuddyinfo(runs: readonly number[]): string {
   return `Node 0, zone   Normal ${runs.map((count) => `${right(count, 6)} `).join("")}\n`;

@@ -78,16 +78,14 @@ export type PartOf<Type> =
           ? CursorOf<Fields>
           : never;
 
-type Single = Scalar | Pointer;
-
 /** A cursor over structs of these fields. */
 export type CursorOf<Fields extends FieldTypes> = {
   /** Where it is. Any number can be set; what is no struct's address shows when a field is read. */
   address: number;
 } & {
-  -readonly [Name in keyof Fields as Fields[Name] extends Single ? Name : never]: ValueOf<Fields[Name]>;
+  -readonly [Name in keyof Fields as Fields[Name] extends Scalar | Pointer ? Name : never]: ValueOf<Fields[Name]>;
 } & {
-  readonly [Name in keyof Fields as Fields[Name] extends Single ? never : Name]: PartOf<Fields[Name]>;
+  readonly [Name in keyof Fields as Fields[Name] extends Scalar | Pointer ? never : Name]: PartOf<Fields[Name]>;
 };
 
 /** What all cursors are. */

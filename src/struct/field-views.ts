@@ -62,6 +62,7 @@ export class FieldViews {
   readonly #host: RamHost;
   readonly #checks: boolean;
 
+  /** @internal */
   constructor(host: RamHost, checks: boolean) {
     this.#host = host;
     this.#checks = checks;

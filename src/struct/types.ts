@@ -11,7 +11,7 @@ import { isWord } from "../arguments.js";
 import { RingfenceError, show } from "../errors.js";
 
 /** What JavaScript makes of each scalar, and the typed array that shows many of it. */
-interface Scalars {
+export interface Scalars {
   u8: [number, Uint8Array];
   i8: [number, Int8Array];
   u16: [number, Uint16Array];
@@ -69,11 +69,11 @@ export interface List<Element extends FieldType = FieldType> extends Attributes 
 }
 
 /** The address of something: a number of 32 bits, 0 for none. `Target` is what lies there, `"self"` the struct that the field is in. */
-export interface Pointer<Target extends PointerTarget = PointerTarget> extends Attributes {
+export interface Pointer<Target extends StructType | "self" | undefined = StructType | "self" | undefined>
+  extends Attributes {
   readonly kind: "pointer";
   readonly target: Target;
 }
-type PointerTarget = StructType | "self" | undefined;
 
 /** Fields by name, in their order. */
 export interface FieldTypes {

@@ -100,7 +100,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     (__, home) => {
       const property = fc.property(steps, fc.constantFrom(24, 200, 1500, 5000), (program, size) => {
         const { ram } = home.open(flavour);
-        const cache = ram.createCache("things", { size });
+        const cache = ram.createCache("things", { size, merge: false });
         const live = run(ram, cache, program);
         const report = ram.report({ frames: true });
         const map = report.frames as readonly FrameRun[];
@@ -143,7 +143,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
   test("[a6.s] a cache's attributes count what it does", () => {
     const ram = createRamSync({ ...flavour, size: MIB });
-    const cache = ram.createCache("things", { size: 100, align: 32 });
+    const cache = ram.createCache("things", { size: 100, align: 32, merge: false });
     const look = () => ram.cacheAttributes().find(({ name }) => name === "things");
     expect(look()).toMatchObject({
       slabs: 0,

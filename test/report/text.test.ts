@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import {
   type CacheReport,
   createRamSync,
+  formatAliases,
   formatAttributes,
   formatBuddyinfo,
   formatMeminfo,
@@ -18,7 +19,7 @@ import { MIB } from "../support/rams.js";
 /** A ram with something in every column. */
 function busyRam() {
   const ram = createRamSync({ size: 4 * MIB, watermarks: { min: 65536 } });
-  const sockets = ram.createCache("tcp socket", { size: 200 });
+  const sockets = ram.createCache("tcp socket", { size: 200, merge: false });
   const list = new Uint32Array(300);
   sockets.allocBulk(list);
   sockets.freeBulk(list.subarray(100, 250));
@@ -73,6 +74,14 @@ test("slabinfo has the very columns of the kernel's", () => {
   ram.destroy();
 });
 
+test("[a6.17] aliases read as slabinfo -a lists them", () => {
+  const ram = createRamSync({ size: MIB });
+  for (const name of ["inode", "file handle", "page"]) ram.createCache(name, { size: 72 });
+  expect(formatAliases(ram.slabinfo())).toBe("inode                <- file_handle page\n");
+  expect(ram.cacheAttributes().find(({ name }) => name === "inode")?.aliases).toBe(2);
+  expect(formatAliases(createRamSync({ size: MIB, merge: false }).slabinfo())).toBe("");
+});
+
 test("buddyinfo reads as /proc/buddyinfo does", () => {
   const { ram } = busyRam();
   const runs = ram.buddyinfo();
@@ -120,6 +129,7 @@ describe("slabtop", () => {
       objectsPerSlab: 64,
       sheaved: 0,
       sheafSize: 31,
+      aliases: [],
     } as const),
     ...{ slabs: 1, bytes: 4096, objects: 64, live: 32, born: 1, died: 0, refills: 0, drains: 0 },
     ...{ partial: 1, partialObjects: 32, unusedBytes: 2048, align: 64 },
