@@ -408,6 +408,7 @@ export class Ram extends Contents {
    * ZERO_SIZE_PTR are nothing yet; a size of 0 gives back and answers ZERO_SIZE_PTR.
    *
    * @param gfp what it may do when memory is short; default `Gfp.Kernel`. `Gfp.Zero` is for new objects only
+   * @param gfp what it may do when memory is short; default `Gfp.Kernel`. `Gfp.Zero` is for new objects only
    * @returns the address now; 0 when memory is short or `address` is not kmalloc's: the old object stays as it is
    * @throws RingfenceError ERR_RINGFENCE_INVALID_SIZE, ERR_RINGFENCE_INVALID_GFP
    */

@@ -629,6 +629,11 @@ export class Reserve {
 
   // what was kept
 
+  /** Whether what begins at `address` was charged, because it came out of what was kept. */
+  isCharged(address: number): boolean {
+    return this.#amounts.has(address);
+  }
+
   /** Charges and draws for an entitled caller. @returns the address, or 0 */
   #allocUrgent(record: number, amount: number, bytes: number, gfp: number): number {
     this.#host.enter();
