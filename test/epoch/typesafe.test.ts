@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Cache, Ram, RingfenceError } from "../../src/index.js";
-import { FRAME, NAMED_FLAVOURS } from "../support/rams.js";
+import { FRAME, memoryOf, NAMED_FLAVOURS } from "../support/rams.js";
 import { settle, watch } from "../waiting/support.js";
 import { fill, isIntact, use, watchedRam } from "./support.js";
 
@@ -155,6 +155,24 @@ describe.each(NAMED_FLAVOURS)("typesafe caches: %s", (_, flavour) => {
     ram.epoch.exit(reader);
     cache.shrink();
     expect(use(ram, object)).toBe("free");
+  });
+
+  it("slabs that wait when the ram ends are not given to whoever lies there then", () => {
+    const place = { memory: memoryOf(32, flavour.shared), base: 65536, size: "1MiB" };
+    const { ram } = watchedRam(flavour, place);
+    const cache = typesafe(ram, 4096);
+    const object = cache.alloc();
+    let next: Ram | undefined;
+    ram.epoch.enter();
+    ram.epoch.call(() => {
+      next = watchedRam(flavour, place).ram;
+      next.takeFramesBulk(new Uint32Array(200));
+    });
+    cache.free(object);
+    cache.shrink();
+    ram.destroy();
+    expect(next?.meminfo().taken).toBe(200);
+    expect(next?.validate().ok).toBe(true);
   });
 
   it("many caches come and go", () => {
