@@ -39,7 +39,7 @@ export interface RamOptions {
    * Default false; `true` is a period of 2000 ms.
    */
   flusher?: boolean | FlusherOptions | undefined;
-  /** Whether to follow what is taken and where, as `ram.track()` does, from the beginning on. Default false. */
+  /** Whether to follow what is taken and where, as `ram.track()` does, from the beginning on. Default: as `debug` has the letter U. */
   track?: boolean | TrackingOptions | undefined;
 }
 
@@ -202,6 +202,7 @@ export function parseOptions(options: RamOptions): Plan {
   if (maximum < size) throw invalid("maximum", options.maximum, `at least size, ${size} bytes`);
   const fixed = maximum === size;
   const frames = adopted && fixed ? Math.floor(size / FRAME_SIZE) : wholePages(base, size);
+  const debug = parseDebug(options.debug);
   const most = fixed ? frames : wholePages(base, maximum);
   return {
     engine: parseEngine(options.engine),
@@ -213,11 +214,17 @@ export function parseOptions(options: RamOptions): Plan {
     maximum: most,
     marks: parseMarks(options.watermarks === undefined ? {} : options.watermarks, most, fixed),
     checks: parseFlag("checks", options.checks) ?? false,
-    debug: parseDebug(options.debug),
-    merge: parseFlag("merge", options.merge) ?? (options.checks !== true && parseDebug(options.debug) === undefined),
+    debug,
+    merge: parseFlag("merge", options.merge) ?? (options.checks !== true && debug === undefined),
     flushMs: parseFlusher(options.flusher),
-    track: options.track === undefined || options.track === false ? undefined : parseTracking(options.track),
+    track: parseTrack(options.track, debug),
   };
+}
+
+/** Who wants to know who took what has been damaged wants to know who took what is out. */
+function parseTrack(value: unknown, debug: DebugPlan | undefined): Plan["track"] {
+  if (value === undefined ? debug?.general.track !== true : value === false) return undefined;
+  return parseTracking(value ?? true);
 }
 
 function parseWhole(name: string, value: unknown, least: number, most: number, standard: number): number {

@@ -156,6 +156,27 @@ describe.each(NAMED_FLAVOURS)("what is out: %s", (_, flavour) => {
     expect(createRamSync({ size: MIB, ...flavour, track: true }).leaks()).toEqual([]);
   });
 
+  test("is known in debug mode with the letter U, unless that is not wanted", () => {
+    const inDebug = (debug: string | boolean, track?: boolean): string => {
+      const ram = createRamSync({ size: 4 * MIB, ...flavour, debug, track });
+      const cache = ram.createCache("inode", { size: 200 });
+      ram.kfree(ram.kmalloc(10));
+      ram.kmalloc(20);
+      cache.alloc();
+      ram.kmalloc(20_000);
+      ram.takeFrames(1);
+      try {
+        return ram.leaks().map(shown).join(", ");
+      } catch (error) {
+        return (error as RingfenceError).code;
+      }
+    };
+    const all = "1 kmalloc 20, 1 inode 200, 1 kmalloc 20000, 1 frames 4096";
+    expect([inDebug("FZPU"), inDebug(true), inDebug("Z", true), inDebug("FZP"), inDebug("U", false)]).toEqual([
+      ...[all, all, all, "ERR_RINGFENCE_NOT_TRACKED", "ERR_RINGFENCE_NOT_TRACKED"],
+    ]);
+  });
+
   test("is known to nobody unless it was asked for", () => {
     const ram = make();
     expect(codeOf(() => ram.leaks())).toBe("ERR_RINGFENCE_NOT_TRACKED");
