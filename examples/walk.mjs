@@ -27,8 +27,7 @@ log("freed");
 const reader = ram.epoch.enter(); // somebody may still look at it
 cache.shrink(); // 8 and 9: the sheaves are emptied, the slab dies and is buried
 log("dead");
-ram.epoch.exit(reader);
-await ram.epoch.synchronize(); // 10 to 12: through the chain, back to a free frame
+ram.epoch.exit(reader); // 10 to 12: through the chain, back to a free frame
 log("gone");
 cache.destroy();
 

@@ -6,17 +6,14 @@
  */
 import { giveAll, takeAll } from "../bulk.js";
 import type { CacheStats } from "../cache.js";
+import type { CacheOptions } from "../caches.js";
 import { RingfenceError, show } from "../errors.js";
 import type { Mover } from "../housekeeping/mover.js";
 import type { Allocator } from "./allocator.js";
 import type { PageAllocator } from "./page-allocator.js";
 
-/** What a cache is made from. */
-export interface SlabOptions {
-  /** Bytes of an object, from 1 to 4 MiB. */
-  readonly size: number;
-  /** Bytes, a power of two up to 4096; objects lie at multiples of it. Default 8. */
-  readonly align?: number | undefined;
+/** What a cache is made from. Where the pages are derived ones it shares slabs with nobody; `withRcu` makes it typesafe. */
+export interface SlabOptions extends CacheOptions {
   /** Where its slabs come from. Default: the slab allocator's own `pages`. */
   readonly pages?: PageAllocator | undefined;
 }

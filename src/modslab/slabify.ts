@@ -200,6 +200,10 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
 
   #createOf(name: string, layout: SlabOptions, pages: PageAllocator, plan: PagePlan): Cache {
     const { template, longest } = plan;
+    if (layout.typesafe) {
+      const text = `cache "${name}" of "${pages.name}" is typesafe if its pages are: derive them by withRcu`;
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", text);
+    }
     if (template && template.length > layout.size) {
       const text = `the template of "${pages.name}" has ${template.length} bytes, an object ${layout.size}`;
       throw new RingfenceError("ERR_RINGFENCE_INVALID_SIZE", text);
@@ -298,11 +302,12 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
 }
 
 /** The layout of objects that lie where the plan wants slabs to begin: above 4096 bytes each has a slab, which begins there. */
-function fit({ size, align = 8 }: SlabOptions, plan: PagePlan): SlabOptions {
+function fit(layout: SlabOptions, plan: PagePlan): SlabOptions {
+  const { size, align = 8 } = layout;
   const least = checkAlignment(align, FRAME_SIZE);
   if (plan.align <= FRAME_SIZE || !isWord(size))
-    return { size, align: Math.max(least, Math.min(plan.align, FRAME_SIZE)) };
-  return { size: Math.ceil(size / plan.align) * plan.align, align: FRAME_SIZE };
+    return { ...layout, align: Math.max(least, Math.min(plan.align, FRAME_SIZE)) };
+  return { ...layout, size: Math.ceil(size / plan.align) * plan.align, align: FRAME_SIZE };
 }
 
 /**

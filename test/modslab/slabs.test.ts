@@ -315,6 +315,23 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     checkRam(ram);
   });
 
+  it("options of a cache are passed on, and derived caches share slabs with nobody", () => {
+    const ram = bareRam(flavour);
+    const [one, other] = [ram.slabs.create("a", { size: 104 }), ram.slabs.create("b", { size: 104 })];
+    const apart = ram.slabs.create("c", { size: 104, merge: false });
+    const pages = withZone(ram.pages, { align: 8 });
+    const derived = [slabify(pages).create("d", { size: 104 }), slabify(pages).create("e", { size: 104 })];
+    for (const cache of [one, other, apart, ...derived]) cache.alloc();
+    expect([one, apart, ...derived].map((cache) => cache.stats().live)).toEqual([2, 1, 1, 1]);
+    const moved: number[] = [];
+    const moving = slabify(pages).create("f", { size: 2000, move: (from) => moved.push(from) > 0 });
+    const objects = take(moving, 8);
+    for (const object of objects.slice(0, 8).filter((__, index) => index % 2 === 0)) moving.free(object);
+    ram.defragment();
+    expect(moved.length).toBeGreaterThan(0);
+    checkRam(ram);
+  });
+
   it("pages of one cache may be named when it is created", () => {
     const ram = bareRam(flavour);
     const pages = withZone(ram.pages, { below: ram.base + MIB, align: 128 });
@@ -324,6 +341,7 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     refuses(() => ram.slabs.create("d", { size: 60, pages: {} as never }), "INVALID_ARGUMENT");
     refuses(() => ram.slabs.create("d", undefined as never), "INVALID_SIZE");
     refuses(() => slabify(pages).create("", { size: 8 }), "INVALID_ARGUMENT");
+    refuses(() => slabify(pages).create("x", { size: 8, typesafe: true }), "INVALID_ARGUMENT");
     refuses(() => slabify(pages).create("x", { size: -1 }), "INVALID_SIZE");
     refuses(() => slabify(pages).create("x", { size: 8, align: 3 }), "INVALID_ALIGNMENT");
   });
