@@ -224,7 +224,7 @@ export function parseOptions(options: RamOptions): Plan {
 /** Who wants to know who took what has been damaged wants to know who took what is out. */
 function parseTrack(value: unknown, debug: DebugPlan | undefined): Plan["track"] {
   if (value === undefined ? debug?.general.track !== true : value === false) return undefined;
-  return parseTracking(value ?? true);
+  return parseTracking(value === undefined ? true : value);
 }
 
 function parseWhole(name: string, value: unknown, least: number, most: number, standard: number): number {
