@@ -22,6 +22,7 @@ import { EpochsPart } from "./epochs.js";
 import { FaultsPart } from "./faults.js";
 import { GuaranteedPart } from "./guaranteed.js";
 import { PlainPart } from "./plain.js";
+import { WatchPart } from "./watch.js";
 import { type Library, type Part, World } from "./world.js";
 
 export interface ProgramOptions {
@@ -83,7 +84,7 @@ class Program {
   #makeParts(): Part[] {
     const world = this.#world;
     // what is deferred goes before what it was taken from
-    const parts = [PlainPart, EpochsPart, CachesPart, DerivedPart, GuaranteedPart, FaultsPart];
+    const parts = [PlainPart, EpochsPart, CachesPart, DerivedPart, GuaranteedPart, FaultsPart, WatchPart];
     return parts.map((Each) => new Each(world));
   }
 
@@ -93,6 +94,7 @@ class Program {
       ...flavour,
       ...oneOf(random, SIZES),
       checks: random(4) === 0,
+      ...(random(3) === 0 && { merge: false }),
       ...(random(5) === 0 && { debug: oneOf(random, DEBUG) }),
       ...(random(6) === 0 && { track: { frames: random(3) } }),
       ...(random(3) === 0 && { watermarks: { min: 3 * FRAME } }),
