@@ -93,6 +93,9 @@ const MARK = 1;
 const CALL = 2;
 const FIRST_WAY = 3;
 
+/** What kmalloc(0) answers. */
+const ZERO_SIZE_PTR = 16;
+
 /** Default of `stallMs`, in ms: that of the kernel. */
 const STALL_MS = 21_000;
 
@@ -107,6 +110,11 @@ interface Mark {
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+}
+
+function checkFunction(fn: unknown): void {
+  if (typeof fn === "function") return;
+  throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `fn must be a function, not ${show(fn)}`);
 }
 
 function notLabel(label: unknown): RingfenceError {
@@ -167,8 +175,6 @@ class Way implements Deferral {
 
 /** Readers of a ram, and what waits for them: `ram.epoch`. */
 export class Epoch {
-  /** After how many ms inside a reader is told as the ram's event "stall", if something waits for it. Default 21,000. */
-  stallMs: number = STALL_MS;
   readonly #ram: Ram;
   readonly #host: RamHost;
   readonly #reports: EpochReports;
@@ -178,6 +184,7 @@ export class Epoch {
   readonly #waiters: WaitQueue<Mark, true>;
   readonly #ways: (Way | undefined)[] = [];
   readonly #calls = new Map<number, () => void>();
+  #stallMs = STALL_MS;
   #nextCall = 0;
   readonly #grant = ({ number }: Mark): true | undefined => (number <= this.#reached ? true : undefined);
   readonly #deferOne = (address: number): boolean => this.defer(address);
@@ -207,6 +214,23 @@ export class Epoch {
       units: ({ position }) => this.#readers.countUpTo(position, this.#queue.head),
     });
     host.whenDestroyed(() => this.#end());
+  }
+
+  /**
+   * After how many ms inside a reader is told as the ram's event "stall", if something waits for it; 0 or more, `Infinity` for never.
+   * Default 21,000.
+   */
+  get stallMs(): number {
+    return this.#stallMs;
+  }
+
+  /** @throws RingfenceError ERR_RINGFENCE_INVALID_OPTION */
+  set stallMs(value: number) {
+    if (typeof value !== "number" || !(value >= 0)) {
+      const text = `stallMs must be a number of milliseconds, 0 or more, not ${show(value)}`;
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_OPTION", text);
+    }
+    this.#stallMs = value;
   }
 
   // readers
@@ -251,13 +275,18 @@ export class Epoch {
    * @returns a promise with the outcome of `promise`, settled after the exit; await it, or handle its rejection
    */
   exitWhen<Result>(token: number, promise: PromiseLike<Result>): Promise<Result> {
-    return Promise.resolve(promise).finally(() => {
-      this.exit(token);
-    });
+    return Promise.resolve(promise).finally(this.exitAfter(token));
   }
 
-  /** @returns a callback in Node's manner: the reader exits when it is called, with or without an error */
+  /**
+   * @returns a callback in Node's manner: the reader exits when it is called, with or without an error. That no such reader is inside
+   *   is reported at once
+   */
   exitAfter(token: number): Completion {
+    if (!this.#readers.has(token)) {
+      this.#refuse(token);
+      return () => {};
+    }
     return () => {
       this.exit(token);
     };
@@ -271,6 +300,8 @@ export class Epoch {
    * @throws what `fn` throws; as `enter`
    */
   use<Result>(fn: () => Result, options: EpochUse = {}): Result {
+    checkFunction(fn);
+    checkWait(options);
     const token = this.enter(options.label);
     let result: Result;
     try {
@@ -300,12 +331,12 @@ export class Epoch {
    * nobody is. Until then it stays as it is. Never fails for want of memory.
    *
    * @returns false when nothing begins at `address`, as far as that is seen at once: then nothing was done and the mistake was
-   *   reported. 0 is nothing
+   *   reported. 0 and ZERO_SIZE_PTR are nothing
    * @throws RingfenceError ERR_RINGFENCE_RAM_DESTROYED
    */
   defer(address: number): boolean {
     this.#host.enter();
-    if (address === 0) return true;
+    if (address === 0 || address === ZERO_SIZE_PTR) return true;
     const status = isWord(address) ? this.#judge(address) : NO_ADDRESS;
     if (status !== OK) {
       this.#host.blame(status, "defer", address);
@@ -327,9 +358,7 @@ export class Epoch {
    * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT, ERR_RINGFENCE_RAM_DESTROYED
    */
   call(fn: () => void): void {
-    if (typeof fn !== "function") {
-      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `fn must be a function, not ${show(fn)}`);
-    }
+    checkFunction(fn);
     this.#host.enter();
     this.#calls.set(++this.#nextCall, fn);
     this.#push(this.#nextCall, CALL);
@@ -413,7 +442,7 @@ export class Epoch {
     const token = this.#readers.oldest;
     if (token === 0 || token === this.#told || this.#queue.length === 0) return;
     const oldest = this.#oldest() as EpochReader;
-    if (oldest.insideMs < this.stallMs) return;
+    if (oldest.insideMs < this.#stallMs) return;
     this.#told = token;
     this.#reports.stall({ ...oldest, message: describe(oldest) });
   }

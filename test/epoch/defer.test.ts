@@ -193,10 +193,11 @@ describe.each(NAMED_FLAVOURS)("deferring: %s", (_, flavour) => {
     expect(fate.value?.remaining).toMatchObject({ frames: 4 });
   });
 
-  it("0 is nothing", () => {
+  it("0 and what kmalloc(0) answers are nothing", () => {
     const { ram, mistakes } = watchedRam(flavour);
     ram.epoch.enter();
     expect(ram.epoch.defer(0)).toBe(true);
+    expect(ram.epoch.defer(ram.kmalloc(0))).toBe(true);
     expect(ram.epoch.stats().pending).toBe(0);
     expect(mistakes).toEqual([]);
   });

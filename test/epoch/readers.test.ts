@@ -185,6 +185,42 @@ describe("ways to be inside", () => {
   });
 });
 
+describe("bad input", () => {
+  const { ram, mistakes } = watchedRam({ engine: "ts", shared: false });
+  const { epoch } = ram;
+
+  test("exitWhen and exitAfter of a reader that is not inside are reported at once, and do nothing later", async () => {
+    const token = epoch.enter();
+    epoch.exit(token);
+    const outcome = epoch.exitWhen(token, Promise.resolve(5));
+    epoch.exitAfter(token)();
+    expect(mistakes.splice(0)).toEqual(["exit: stale-reader", "exit: stale-reader"]);
+    expect(await outcome).toBe(5);
+    expect(mistakes).toEqual([]);
+  });
+
+  test.each([undefined, null, 5, "f", {}])("use of what is no function: %j", (fn) => {
+    expect(codeOf(() => epoch.use(fn as never))).toBe("ERR_RINGFENCE_INVALID_ARGUMENT");
+    expect(epoch.stats().readers).toBe(0);
+  });
+
+  test.each([null, 5, { owner: 5 }])("use with options that make no sense: %j", (options) => {
+    expect(codeOf(() => epoch.use(() => {}, options as never))).toBe("ERR_RINGFENCE_INVALID_ARGUMENT");
+    expect(epoch.stats().readers).toBe(0);
+  });
+
+  test.each([-1, Number.NaN, "5", null, undefined])("a stallMs of %j", (value) => {
+    expect(codeOf(() => (epoch.stallMs = value as never))).toBe("ERR_RINGFENCE_INVALID_OPTION");
+    expect(epoch.stallMs).toBe(21_000);
+  });
+
+  test("a stallMs of Infinity is never", () => {
+    epoch.stallMs = Number.POSITIVE_INFINITY;
+    expect(epoch.stallMs).toBe(Number.POSITIVE_INFINITY);
+    epoch.stallMs = 21_000;
+  });
+});
+
 describe("stalls", () => {
   it("a reader that stays is told of once, when it is looked for, if something waits for it", () => {
     const ram = createRamSync({ engine: "ts" });
