@@ -84,7 +84,7 @@ export class DressedObjects {
     fillLive(this.bytes, slot, this.layout, this.watch, requested);
     this.#write(slot, this.layout.request, requested);
     const address = slot + this.layout.left;
-    if (isZeroed) this.bytes.fill(0, address, address + requested);
+    if (isZeroed || (this.watch.initOnAlloc && !this.watch.poison)) this.bytes.fill(0, address, address + requested);
     this.#note(slot, 0, "alloc");
     return address;
   }
@@ -93,7 +93,13 @@ export class DressedObjects {
   undress(slot: number): void {
     this.#write(slot, this.layout.request, 0);
     fillFree(this.bytes, slot, this.layout, this.watch);
+    if (this.watch.initOnFree && !this.watch.poison) this.#zero(slot);
     this.#note(slot, 1, "free");
+  }
+
+  #zero(slot: number): void {
+    const address = slot + this.layout.left;
+    this.bytes.fill(0, address, address + this.layout.size);
   }
 
   /** Changes how many bytes of an object in use are asked for: the red zone follows. */

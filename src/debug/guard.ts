@@ -197,7 +197,9 @@ export class Guard {
     return watch.track ? tracks.describe(tracks.capture(), tracks.time) : undefined;
   }
 
-  #enterRun(address: number, requested: number, kind: RunKind, watch: Watch): void {
+  /** @param isMoved whether it has contents already */
+  #enterRun(address: number, requested: number, kind: RunKind, watch: Watch, isMoved = false): void {
+    if (watch.initOnAlloc && !isMoved) this.#host.engine.bytes.fill(0, address, address + requested);
     this.#runs.set(address, { kind, requested, allocated: this.#track(watch) });
     this.#gone.delete(address);
     this.#drawZone(address, requested);
@@ -289,6 +291,7 @@ export class Guard {
     this.#gone.set(address, { ...run, freed: this.#track(watch) });
     if (this.#gone.size > REMEMBERED) this.#gone.delete(this.#gone.keys().next().value as number);
     if (watch.poison) this.#host.engine.bytes.fill(POISON_PAGE, address, address + bytes);
+    else if (watch.initOnFree) this.#host.engine.bytes.fill(0, address, address + bytes);
     if (watch.quarantine === 0) this.#runHome(address, run.kind);
     else this.#watcher.quarantine.push(address, bytes, this.#home[run.kind], watch.quarantine);
     return OK;
@@ -361,7 +364,7 @@ export class Guard {
     this.#host.enter(); // that may have grown the memory
     if (moved === 0) return 0;
     this.#runs.delete(address);
-    this.#enterRun(moved, size, "kmalloc", this.#general as Watch);
+    this.#enterRun(moved, size, "kmalloc", this.#general as Watch, true);
     return this.#grown(moved, run.requested, size, gfp);
   }
 

@@ -15,6 +15,8 @@
  *   R       randomOrder     a fresh slab hands out its objects in random order
  *   V       validateOnFree  each free checks its whole slab
  *   -                       nothing
+ *           initOnAlloc     what is handed out is zeroed (the kernel's init_on_alloc)
+ *           initOnFree      what is given back is zeroed (init_on_free)
  *
  * F, Z, P, U, T, O, - and the form of the text are the field's own: `letters[,cache,cache…][;letters…]`, where a name may end
  * with "*". Blocks with names come before those without, later blocks before earlier ones. The kernel's A, which marks a cache for
@@ -34,6 +36,9 @@ export interface DebugSettings {
   readonly quarantine?: boolean | number | undefined;
   readonly randomOrder?: boolean | undefined;
   readonly validateOnFree?: boolean | undefined;
+  /** Fills with zeros what is handed out, and what is given back. Not with poison, which fills it with something else. */
+  readonly initOnAlloc?: boolean | undefined;
+  readonly initOnFree?: boolean | undefined;
   /** No zones, poison and tracks for caches whose smallest slab would become larger by them. */
   readonly onlyIfFree?: boolean | undefined;
 }
@@ -52,6 +57,8 @@ export interface Watch {
   readonly quarantine: number;
   readonly randomOrder: boolean;
   readonly validateOnFree: boolean;
+  readonly initOnAlloc: boolean;
+  readonly initOnFree: boolean;
   readonly onlyIfFree: boolean;
 }
 
@@ -64,6 +71,8 @@ const NOTHING: Watch = {
   quarantine: 0,
   randomOrder: false,
   validateOnFree: false,
+  initOnAlloc: false,
+  initOnFree: false,
   onlyIfFree: false,
 };
 

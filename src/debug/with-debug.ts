@@ -49,7 +49,7 @@ const OBJECT_MAX = 2 ** 22;
 
 /** The outfit for objects that keep their contents while they are free. */
 function keptOutfit(size: number, align: number, watch: Watch): Outfit {
-  const kept = { ...watch, poison: false };
+  const kept = { ...watch, poison: false, initOnAlloc: false, initOnFree: false };
   return { layout: layoutOf(size, align, { ...kept, leftZone: false }), watch: kept };
 }
 

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { RECORD } from "../../src/cache.js";
 import { layoutOf } from "../../src/debug/layout.js";
-import { LINK } from "../../src/generated/layout.js";
+import { DIRECTORY, LINK, STATE, USED } from "../../src/generated/layout.js";
 import { type Cache, type Corruption, type CorruptionKind, createRamSync, type Ram } from "../../src/index.js";
 import { HOST } from "../../src/ram-host.js";
 import { NAMED_FLAVOURS } from "../support/rams.js";
@@ -134,6 +134,59 @@ describe.each(NAMED_FLAVOURS)("one overwritten byte: %s", (_name, flavour) => {
     expect(new Set([first, next, ...more]).size).toBe(capacity + 2);
     expect(cache.stats().slabs).toBe(2);
     expect(ram.validate()).toEqual({ ok: true, problems: [] });
+  });
+
+  it("[a6.23] whatever is overwritten all over a cache's slabs, validation comes to an end, and mends what it can", () => {
+    const random = seededRandom();
+    for (let round = 0; round < 25; round++) {
+      const ram = createRamSync({ ...flavour, size: 2 ** 20, debug: oneOf(random, ["FZP", "F", "FZPQ", "Z"]) });
+      const made = program(ram, random, oneOf(random, [...SHAPES]));
+      const { cache, reports } = made;
+      const isOurs = (address: number): boolean => ram.frameInfo(address)?.cache === cache.name;
+      const frames = Array.from({ length: ram.size / 4096 }, (_, n) => n * 4096).filter(isOurs);
+      for (let n = between(random, 1, 200); n > 0; n--) ram.bytes[oneOf(random, frames) + random(4096)] = random(256);
+      cache.validate();
+      const found = reports.length;
+      cache.validate();
+      expect(reports.slice(found).map(({ kind }) => kind)).toEqual([]);
+      for (let n = 0; n < 20; n++) expect(cache.alloc()).toBeGreaterThan(0);
+      for (const address of made.live) cache.free(address);
+      ram.destroy();
+    }
+  });
+
+  it("[a6.23] counts, the beginning of a list, and padding without zones", () => {
+    const ram = createRamSync({ ...flavour, size: 2 ** 20, debug: "FP" });
+    const reports: Corruption[] = [];
+    ram.on("corruption", (report) => reports.push(report));
+    const kinds = (): string[] => reports.splice(0).map(({ kind }) => kind);
+    const cache = ram.createCache("counts", { size: 61 });
+    const address = cache.alloc();
+    ram.bytes[address + 61] = 1;
+    expect(cache.validate()).toBe(2);
+    expect(kinds()).toEqual(["alignment-padding"]);
+    const host = ram[HOST];
+    const descriptor = (): number => {
+      const table = host.word(ram.base + DIRECTORY, 0);
+      return table + ((address - ram.base) >>> 12) * 16;
+    };
+    const state = host.word(descriptor(), STATE);
+    host.engine.core.poke(descriptor(), (state & ~(1023 << 20)) | (1000 << 20), STATE);
+    expect(cache.validate()).toBe(2);
+    expect(kinds()).toEqual(["freepointer"]);
+    expect(ram.validate().ok).toBe(true);
+    expect(cache.free(address)).toBe(true);
+    const other = ram.createCache("numbers", { size: 61 });
+    const object = other.alloc();
+    const at = host.word(ram.base + DIRECTORY, 0) + ((object - ram.base) >>> 12) * 16;
+    host.engine.core.poke(at, host.word(at, STATE) | 1023, STATE);
+    expect(other.validate()).toBe(2);
+    expect(kinds()).toEqual(["object-number"]);
+    expect(ram.validate().ok).toBe(true);
+    expect(other.free(object)).toBe(true);
+    host.engine.core.poke(other[RECORD], host.word(other[RECORD], USED) + 3, USED);
+    expect(other.validate()).toBe(1);
+    expect(kinds()).toEqual(["slab-count"]);
   });
 
   it("[a6.22] a slab's unused end is looked at, and mended", () => {

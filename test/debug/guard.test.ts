@@ -229,6 +229,36 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     );
   });
 
+  it("[a6.30] zeroes what is handed out, or given back, if asked to; poison comes first", () => {
+    const isZero = (ram: Ram, address: number, size: number): boolean =>
+      ram.bytes.subarray(address, address + size).every((byte) => byte === 0);
+    for (const size of [100, 9000]) {
+      const dirty = (ram: Ram): number => {
+        const address = ram.kmalloc(size);
+        ram.bytes.fill(7, address, address + size);
+        ram.kfree(address);
+        return address;
+      };
+      const onAlloc = open({ initOnAlloc: true }).ram;
+      onAlloc.kmalloc(size);
+      expect(isZero(onAlloc, dirty(onAlloc), size)).toBe(false);
+      expect(isZero(onAlloc, onAlloc.kmalloc(size), size)).toBe(true);
+      const grown = onAlloc.krealloc(dirty(onAlloc) && onAlloc.kzalloc(size), size + 5000);
+      expect(isZero(onAlloc, grown, size)).toBe(true);
+      const onFree = open({ initOnFree: true }).ram;
+      onFree.kmalloc(size);
+      expect(isZero(onFree, dirty(onFree), size)).toBe(true);
+      const poisoned = open({ initOnFree: true, poison: true }).ram;
+      poisoned.kmalloc(size);
+      expect(poisoned.bytes[dirty(poisoned)]).toBe(size > 8192 ? 0xaa : 0x6b);
+    }
+    const { ram } = open({ initOnFree: true });
+    const frames = ram.takeFrames(1);
+    ram.bytes.fill(7, frames, frames + FRAME);
+    ram.giveFrames(frames);
+    expect(isZero(ram, frames, FRAME)).toBe(true);
+  });
+
   it("T: tells each call", () => {
     const { ram } = open("-;T,traced");
     const calls: string[] = [];
