@@ -132,6 +132,24 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     },
   );
 
+  test("[a6.s] reports of a ram in debug mode agree with its arena, too", () => {
+    const ram = createRamSync({ ...flavour, size: 2 * MIB, debug: "FZPU" });
+    const cache = ram.createCache("things", { size: 100 });
+    const list = new Uint32Array(100);
+    expect(cache.allocBulk(list)).toBe(100);
+    cache.freeBulk(list.subarray(10, 95));
+    ram.kfree(ram.kmalloc(5000));
+    const report = ram.report({ frames: true });
+    checkMap(ram, report.frames as readonly FrameRun[]);
+    const attributes = ram.cacheAttributes();
+    for (const name of ["things", "ringfence-128"]) {
+      const caches = attributes.filter((about) => about.name === name);
+      if (caches.length > 0) checkSlabs(report.frames as readonly FrameRun[], name, caches);
+    }
+    expect(report.caches.find(({ name }) => name === "things")?.live).toBe(15);
+    expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  });
+
   test("the map goes around what another user of the memory has grown for itself", () => {
     const memory = memoryOf(2, flavour.shared, 64);
     const ram = createRamSync({ ...flavour, memory, size: 2 * PAGE, maximum: 3 * MIB });

@@ -244,6 +244,25 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     expect([things.fields.a.get(grown + 8), things.fields.b.get(grown + 8)]).toEqual([77, 5]);
   });
 
+  test.each(["FZPU", "FZ"])(
+    "fields are where they are in debug mode %s, and nothing of a struct is red zone",
+    (debug) => {
+      const ram = open({ size: 2 * MIB, debug });
+      const corruptions: unknown[] = [];
+      ram.on("corruption", (corruption) => corruptions.push(corruption));
+      const things = ram.struct("thing", everything, { layout: "std140" });
+      const list = Array.from({ length: 20 }, (_, i) => things.create({ a: i, s: [{}, {}, { y: i }] }));
+      for (const [i, at] of list.entries()) {
+        const cursor = things.cursor(at);
+        cursor.s.at(2).x.write([i, i]);
+        for (const name of ["a", "b", "c", "d", "e", "f", "g", "h"] as const) cursor[name] = i;
+        expect(things.read(at)).toMatchObject({ a: i, h: i, s: [{}, {}, { x: [i, i], y: i }] });
+      }
+      expect(list.every((at) => things.free(at))).toBe(true);
+      expect([ram.validate().problems, corruptions]).toEqual([[], []]);
+    },
+  );
+
   test("what is no address of anything is refused, by reads and by writes", () => {
     const ram = open();
     const things = ram.struct("thing", everything);
