@@ -687,7 +687,11 @@ export class Ram extends Contents {
     return this.#records().map((record) => readAttributes(this.#host, record, this.#caches.nameOf(record)));
   }
 
-  /** All that there is to see, as data that survives JSON: memory, caches, free runs, shrinkers; if asked for frames and pools. */
+  /**
+   * All that there is to see, as data that survives JSON: memory, caches, free runs, shrinkers; if asked for frames and pools.
+   *
+   * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT
+   */
   report(options: ReportOptions = {}): RamReport {
     this[ENTER]();
     return makeReport(this, options);

@@ -1,12 +1,13 @@
 /**
  * Snapshot: the whole state of a ram at one moment as plain data, for tools that show it.
  *
- *   uses     frame-map, host, ram-host; report, report/attributes, ram (types only)
+ *   uses     errors, frame-map, host, ram-host; report, report/attributes, ram (types only)
  *   used by  ram, slabtop
  *
  * It has numbers, texts, true and false, lists and objects in it, so it survives JSON. Its `version` grows when a field changes its
  * meaning or goes; further fields may come at any time.
  */
+import { RingfenceError, show } from "../errors.js";
 import { now } from "../host.js";
 import type { MempoolStats } from "../mempool-report.js";
 import type { Ram } from "../ram.js";
@@ -47,7 +48,7 @@ export interface ReportOptions {
   /** Whether to say of every frame what it is used for: it takes time in proportion to the arena. Default false. */
   readonly frames?: boolean | undefined;
   /** Mempools to report on: a ram does not know its own. */
-  readonly pools?: Iterable<{ stats(): MempoolStats }> | undefined;
+  readonly pools?: readonly { stats(): MempoolStats }[] | undefined;
 }
 
 /** The state of a ram at one moment. All of it survives JSON. */
@@ -102,8 +103,25 @@ function poolReport(pool: { stats(): MempoolStats }): PoolReport {
   return { name, min, reserved, inUse, waiting, allocations, frees, waits, timeouts, refusals };
 }
 
+/** Checks what a report is to hold. @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT */
+function checkOptions(options: ReportOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `options must be an object, not ${show(options)}`);
+  }
+  const { pools = [] } = options;
+  if (!Array.isArray(pools)) {
+    throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `pools must be a list of mempools, not ${show(pools)}`);
+  }
+  for (const pool of pools) {
+    if (typeof pool?.stats !== "function") {
+      throw new RingfenceError("ERR_RINGFENCE_INVALID_ARGUMENT", `pools must be mempools, not ${show(pool)}`);
+    }
+  }
+}
+
 /** Looks at all of a ram. It takes time in proportion to its free runs and partial slabs, with `frames` to its frames. */
 export function makeReport(ram: Ram, options: ReportOptions): RamReport {
+  checkOptions(options);
   const memory = ram.meminfo();
   const buddy = ram.buddyinfo();
   const attributes = ram.cacheAttributes();
@@ -120,7 +138,7 @@ export function makeReport(ram: Ram, options: ReportOptions): RamReport {
     fragmentation: describeFragmentation(memory.free, buddy),
     caches: ram.slabinfo().map((row, i) => cacheReport(row, attributes[i] as CacheAttributes)),
     shrinkers: ram.shrinkerStats(),
-    pools: Array.from(options.pools ?? [], poolReport),
+    pools: (options.pools ?? []).map(poolReport),
     ...(options.frames ? { frames: mapFrames(ram[HOST], (address) => ram.frameInfo(address)) } : undefined),
   };
 }

@@ -233,6 +233,10 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     ]);
     expect(JSON.parse(JSON.stringify(report)).pools).toEqual(report.pools);
     expect(ram.report().pools).toEqual([]);
+    const wrong = [null, 5, { pools: 5 }, { pools: [{}] }, { pools: [null] }, { pools: "pool" }];
+    expect(wrong.map((options) => codeOf(() => ram.report(options as never)))).toEqual(
+      wrong.map(() => "ERR_RINGFENCE_INVALID_ARGUMENT"),
+    );
     pool.free(taken);
     ram.destroy();
     expect([() => ram.report(), () => ram.cacheAttributes()].map(codeOf)).toEqual([
