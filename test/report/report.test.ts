@@ -55,6 +55,7 @@ function checkMap(ram: Ram, map: readonly FrameRun[]): void {
     next = frame + length;
   }
   expect(next).toBe(info.frames);
+  expect(map.some(({ use }, i) => use === "free" && map[i + 1]?.use === "free")).toBe(false); // free ones are taken together
   expect(framesOf("free")).toBe(info.free);
   expect(framesOf("slab")).toBe(info.slabs);
   expect(framesOf("kmalloc")).toBe(info.runs);
@@ -172,6 +173,9 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       sheaf_objects: 0,
     });
     expect(look()).toMatchObject({ align: 128, object_size: 100, slab_size: 128, objs_per_slab: 32, order: 0 });
+    const other = ram.createCache("other", { size: 96, align: 16, merge: false });
+    expect(ram.cacheAttributes().find(({ name }) => name === "other")).toMatchObject({ align: 32, slab_size: 96 });
+    other.destroy();
     const list = new Uint32Array(40);
     cache.allocBulk(list);
     ram.shrink();
