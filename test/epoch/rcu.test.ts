@@ -232,6 +232,27 @@ describe.each(NAMED_FLAVOURS)("slabs: %s", (_, flavour) => {
     expect([ram.epoch.stats().pending, calls]).toEqual([0, ["dispose"]]);
   });
 
+  it("[a5.m4] is called after its base, is all that its base is, and takes nothing from its objects", () => {
+    const { ram } = watchedRam(flavour);
+    const slabs = withRcu(ram.slabs);
+    expect([slabs.name, withRcu(slabs).name]).toEqual(["rcu:slabs", "rcu:rcu:slabs"]);
+    const cache = slabs.create("c", { size: 24 });
+    const plain = ram.slabs.create("d", { size: 24 });
+    expect([cache.size, cache.slotSize]).toEqual([plain.size, plain.slotSize]);
+    const [a, b] = [cache.alloc(), cache.alloc()];
+    expect([slabs.owns(cache, a), slabs.objectSize(cache), slabs.counts(cache).live]).toEqual([true, 24, 2]);
+    fill(ram, a, 24);
+    fill(ram, b, 24);
+    const reader = ram.epoch.enter();
+    cache.freeBulk(Uint32Array.of(a, b));
+    expect([isIntact(ram, a, 24), isIntact(ram, b, 24), slabs.deferred]).toEqual([true, true, 2]);
+    ram.epoch.exit(reader);
+    expect(slabs.counts(cache).live).toBe(0);
+    expect(slabs.shrink(cache)).toBeGreaterThanOrEqual(0);
+    expect(slabs.destroy(slabs.dup(cache))).toBe(false);
+    expect(slabs.destroy(cache)).toBe(true);
+  });
+
   it("of slabs of pages that wait, too", () => {
     const { ram } = watchedRam(flavour);
     const slabs = withRcu(slabify(withRcu(ram.pages)));

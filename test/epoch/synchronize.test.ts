@@ -70,7 +70,7 @@ describe.each(NAMED_FLAVOURS)("synchronize: %s", (_, flavour) => {
     }
   });
 
-  it("[a6.15] a cache is destroyed when what was deferred has come back", async () => {
+  it("[a6.15, c.kfree_rcu] a cache is destroyed when what was deferred has come back", async () => {
     const { ram } = watchedRam(flavour);
     const cache = ram.createCache("c", { size: 64, merge: false });
     const objects = new Uint32Array(100);

@@ -175,6 +175,28 @@ describe.each(NAMED_FLAVOURS)("typesafe caches: %s", (_, flavour) => {
     expect(next?.validate().ok).toBe(true);
   });
 
+  it("short slabs wait and go back like others", () => {
+    const { ram, mistakes } = watchedRam(flavour, { size: "256KiB" });
+    const cache = typesafe(ram, 3000);
+    expect(cache.stats().framesPerSlab).toBeGreaterThan(1);
+    const frames: number[] = [];
+    for (let frame = ram.takeFrames(1); frame !== 0; frame = ram.takeFrames(1)) frames.push(frame);
+    for (const frame of frames.filter((_frame, index) => index % 2 === 0)) ram.giveFrames(frame);
+    const { taken } = ram.meminfo();
+    const reader = ram.epoch.enter();
+    const objects = many(cache, 5);
+    expect(objects).not.toContain(0);
+    for (const object of objects) fill(ram, object, 3000);
+    for (const object of objects) cache.free(object);
+    cache.shrink();
+    expect(ram.epoch.pending).toBe(5);
+    expect(objects.every((object) => isIntact(ram, object, 3000))).toBe(true);
+    ram.epoch.exit(reader);
+    expect(ram.meminfo().taken).toBe(taken);
+    expect(mistakes).toEqual([]);
+    expect(ram.validate().ok).toBe(true);
+  });
+
   it("many caches come and go", () => {
     const { ram } = watchedRam(flavour);
     const { free } = ram.meminfo();
