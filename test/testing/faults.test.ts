@@ -2,10 +2,17 @@
  * Faults in rams and pools: what is made to fail, whose calls, and that all is as it was afterwards.
  */
 import { describe, expect, it, test } from "vitest";
-import { createRamSync, Gfp, Mempool, type Ram, RingfenceError } from "../../src/index.js";
+import { createRamSync, Gfp, Mempool, type Ram, RingfenceError, withFaultInjection } from "../../src/index.js";
 import { poolProbes } from "../../src/probes.js";
 import { HOST } from "../../src/ram-host.js";
-import { type Fault, type Faults, type InjectOptions, injectFaults, withFaults } from "../../src/testing/index.js";
+import {
+  type Fault,
+  FaultPlan,
+  type Faults,
+  type InjectOptions,
+  injectFaults,
+  withFaults,
+} from "../../src/testing/index.js";
 import { MIB, NAMED_FLAVOURS } from "../support/rams.js";
 
 function pause(): Promise<void> {
@@ -311,6 +318,16 @@ describe.each(NAMED_FLAVOURS)("faults: %s", (_, flavour) => {
     });
     expect(other.kmalloc(64)).not.toBe(0);
   });
+});
+
+test("a plan decides in a derived allocator", () => {
+  const ram = createRamSync({ size: MIB });
+  const plan = new FaultPlan({ nth: 2, owner: "inode" });
+  const slabs = withFaultInjection(ram.slabs, plan);
+  const [inode, dentry] = [slabs.create("inode", { size: 200 }), slabs.create("dentry", { size: 200 })];
+  expect(failures(3, () => dentry.alloc())).toEqual([]);
+  expect(failures(3, () => inode.alloc())).toEqual([2]);
+  expect([plan.calls, plan.injected]).toEqual([3, 1]);
 });
 
 describe("pools of other things than memory", () => {
