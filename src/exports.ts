@@ -48,11 +48,21 @@ export {
 export type { Misuse, MisuseKind } from "./misuse.js";
 export type { Allocator } from "./modslab/allocator.js";
 export { pagesInBuffer } from "./modslab/buffer-pages.js";
-export { type DerivedPages, type DerivedSlabs, derive, type PageChanges, type SlabChanges } from "./modslab/derive.js";
+export {
+  type AddedMembers,
+  type DerivedPages,
+  type DerivedSlabs,
+  derive,
+  type KeptMembers,
+  type OwnCaches,
+  type PageChanges,
+  type SlabChanges,
+  type TakenMembers,
+} from "./modslab/derive.js";
 export type { AllocatorFailure } from "./modslab/failure.js";
 export { type FrameFunctions, pagesFrom, pagesOfReservation, pagesOfReserve } from "./modslab/frame-sources.js";
 export type { Constructing, FrameOptions, PageAllocator, Placeable, RamPages } from "./modslab/page-allocator.js";
-export type { ObjectCache, ObjectCounts, SlabAllocator, SlabOptions } from "./modslab/slab-allocator.js";
+export type { CacheMethod, ObjectCache, ObjectCounts, SlabAllocator, SlabOptions } from "./modslab/slab-allocator.js";
 export { type CacheOf, type ConstructedCache, type Slabs, slabify } from "./modslab/slabify.js";
 export { FrameAccount, withAccounting } from "./modslab/with-accounting.js";
 export { type ConstructedPages, type ConstructorOptions, withConstructor } from "./modslab/with-constructor.js";
@@ -64,6 +74,7 @@ export { type TracedCall, type TraceListener, withTracing } from "./modslab/with
 export { withZone, type Zone } from "./modslab/with-zone.js";
 export type { RamOptions, TrackingOptions, Watermarks } from "./options.js";
 export type { Damage } from "./poison.js";
+export { Prefilled, prefill } from "./prefilled.js";
 export type { Allocation } from "./probes.js";
 export { type MallocImports, Ram, type RamEvents, ZERO_SIZE_PTR } from "./ram.js";
 export type { CacheAttributes } from "./report/attributes.js";

@@ -54,26 +54,36 @@ export interface SlabChanges<C extends ObjectCache = ObjectCache> {
 type Spelled<Key> = string extends Key ? never : number extends Key ? never : Key;
 
 /** What is added: every change that the base has no member for. */
-type Added<Base, Changes> = {
+export type AddedMembers<Base, Changes> = {
   readonly [Key in Exclude<keyof Changes, keyof Base> as Changes[Key] extends undefined
     ? never
     : Spelled<Key>]: Changes[Key];
 };
 /** Names of what is taken away. */
-type Taken<Changes> = { [Key in keyof Changes as Spelled<Key>]: Changes[Key] extends undefined ? Key : never };
+export type TakenMembers<Changes> = {
+  [Key in keyof Changes as Spelled<Key>]: Changes[Key] extends undefined ? Key : never;
+};
 /** The base's members but for what is taken away. */
-type Kept<Base, Names> = { [Key in keyof Base as Key extends Names ? never : Key]: Base[Key] };
+export type KeptMembers<Base, Names> = { [Key in keyof Base as Key extends Names ? never : Key]: Base[Key] };
+
+/** Stands among changes for those that make a slab allocator have caches of its own. */
+export interface OwnCaches {
+  readonly alloc: unknown;
+}
 
 /** A page allocator that was derived from one of type `Base`. */
-export type DerivedPages<Base, Changes = unknown> = Kept<Base, Taken<Changes>[keyof Taken<Changes>]> &
-  Added<Base, Changes> &
+export type DerivedPages<Base, Changes = unknown> = KeptMembers<
+  Base,
+  TakenMembers<Changes>[keyof TakenMembers<Changes>]
+> &
+  AddedMembers<Base, Changes> &
   Disposable;
 
 /** A slab allocator that was derived from one of type `Base`. Its caches are of the base's type unless it changes what is done with them. */
 export type DerivedSlabs<Base, Changes = unknown> = (keyof Changes & CacheMethod extends never
-  ? Kept<Base, Taken<Changes>[keyof Taken<Changes>]>
-  : Kept<Base, Taken<Changes>[keyof Taken<Changes>] | keyof SlabAllocator> & SlabAllocator) &
-  Added<Base, Changes> &
+  ? KeptMembers<Base, TakenMembers<Changes>[keyof TakenMembers<Changes>]>
+  : KeptMembers<Base, TakenMembers<Changes>[keyof TakenMembers<Changes>] | keyof SlabAllocator> & SlabAllocator) &
+  AddedMembers<Base, Changes> &
   Disposable;
 
 /** A member of a derived allocator, and who has it. */

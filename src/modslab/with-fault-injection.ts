@@ -8,7 +8,7 @@ import { RingfenceError, show } from "../errors.js";
 import { checkGfp, Gfp } from "../gfp.js";
 import { bytesOf } from "../options.js";
 import type { Ram } from "../ram.js";
-import { type DerivedPages, type DerivedSlabs, derive, derivePages, isSlabs } from "./derive.js";
+import { type DerivedPages, type DerivedSlabs, derive, derivePages, isSlabs, type OwnCaches } from "./derive.js";
 import { checkPages, type FrameOptions, type PageAllocator, type PagePlan, type Placeable } from "./page-allocator.js";
 import type { ObjectCache, SlabAllocator } from "./slab-allocator.js";
 
@@ -27,10 +27,6 @@ export interface FaultDecision {
   fails(request: FallibleRequest): boolean;
 }
 
-interface Faulty {
-  readonly alloc: unknown;
-}
-
 function faultyPages<Base extends PageAllocator>(base: Base, decision: FaultDecision): DerivedPages<Base> {
   const { place } = base as Partial<Placeable>;
   const changes = {
@@ -45,7 +41,7 @@ function faultyPages<Base extends PageAllocator>(base: Base, decision: FaultDeci
   return derivePages(base, "faults", changes, part) as unknown as DerivedPages<Base>;
 }
 
-function faultySlabs<Base extends SlabAllocator>(base: Base, decision: FaultDecision): DerivedSlabs<Base, Faulty> {
+function faultySlabs<Base extends SlabAllocator>(base: Base, decision: FaultDecision): DerivedSlabs<Base, OwnCaches> {
   const alloc = (cache: ObjectCache, gfp: number = Gfp.Kernel): number => {
     const request = { what: "cache", size: cache.size, gfp: checkGfp(gfp), owner: cache.name } as const;
     return decision.fails(request) ? 0 : base.alloc(cache, gfp);
@@ -61,7 +57,7 @@ function faultySlabs<Base extends SlabAllocator>(base: Base, decision: FaultDeci
 export function withFaultInjection<Base extends SlabAllocator>(
   base: Base,
   decision: FaultDecision,
-): DerivedSlabs<Base, Faulty>;
+): DerivedSlabs<Base, OwnCaches>;
 export function withFaultInjection<Base extends PageAllocator>(base: Base, decision: FaultDecision): DerivedPages<Base>;
 export function withFaultInjection(base: PageAllocator | SlabAllocator, decision: FaultDecision): unknown {
   if (typeof decision?.fails !== "function") {

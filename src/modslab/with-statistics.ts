@@ -6,7 +6,7 @@
  *
  * The hot path counts slabs, not calls: so counting is a derivation, and costs its callers a JavaScript method per call.
  */
-import { type DerivedSlabs, derive } from "./derive.js";
+import { type DerivedSlabs, derive, type OwnCaches } from "./derive.js";
 import { cacheAmong } from "./own-caches.js";
 import { checkSlabs, type ObjectCache, type SlabAllocator, type SlabOptions } from "./slab-allocator.js";
 
@@ -62,9 +62,7 @@ class Counters implements AllocationStatistics {
  *
  * @throws RingfenceError ERR_RINGFENCE_INVALID_ARGUMENT
  */
-export function withStatistics<Base extends SlabAllocator>(
-  base: Base,
-): DerivedSlabs<Base, Counting & { readonly alloc: unknown }> {
+export function withStatistics<Base extends SlabAllocator>(base: Base): DerivedSlabs<Base, Counting & OwnCaches> {
   checkSlabs(base);
   const all = new Counters();
   const caches = new Map<ObjectCache, Counters>();

@@ -7,7 +7,7 @@
 import { RingfenceError, show } from "../errors.js";
 import { bytesOf } from "../options.js";
 import type { Ram } from "../ram.js";
-import { type DerivedPages, type DerivedSlabs, derive, derivePages, isSlabs } from "./derive.js";
+import { type DerivedPages, type DerivedSlabs, derive, derivePages, isSlabs, type OwnCaches } from "./derive.js";
 import { cacheAmong } from "./own-caches.js";
 import {
   checkPages,
@@ -62,7 +62,7 @@ function tracePages<Base extends PageAllocator>(base: Base, tell: TraceListener)
   return derivePages(base, "trace", changes, part) as unknown as DerivedPages<Base>;
 }
 
-function traceSlabs<Base extends SlabAllocator>(base: Base, tell: TraceListener): DerivedSlabs<Base, Traced> {
+function traceSlabs<Base extends SlabAllocator>(base: Base, tell: TraceListener): DerivedSlabs<Base, OwnCaches> {
   const caches = new Set<ObjectCache>();
   const changes = {
     create: (name: string, options: SlabOptions) => {
@@ -92,11 +92,6 @@ function traceSlabs<Base extends SlabAllocator>(base: Base, tell: TraceListener)
   return derive(base, "trace", changes as never) as never;
 }
 
-/** Stands for the changes in the derived type: caches are its own. */
-interface Traced {
-  readonly alloc: unknown;
-}
-
 /**
  * Derives an allocator of pages, or of slabs, of whose calls `listener` is told: "trace:" and the base's name. A chain of pages with a
  * listener in it is no longer run by the hot path alone: the listener is called when slabs are born and die.
@@ -106,7 +101,7 @@ interface Traced {
 export function withTracing<Base extends SlabAllocator>(
   base: Base,
   listener: TraceListener,
-): DerivedSlabs<Base, Traced>;
+): DerivedSlabs<Base, OwnCaches>;
 export function withTracing<Base extends PageAllocator>(base: Base, listener: TraceListener): DerivedPages<Base>;
 export function withTracing(base: PageAllocator | SlabAllocator, listener: TraceListener): unknown {
   if (typeof listener !== "function") {

@@ -97,6 +97,12 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
         expect(runs.every((run) => run % 8192 === 0 && run + FRAME <= ram.base + MIB)).toBe(true);
         expect(runs.length).toBeGreaterThan(100);
         for (const run of runs) pages.free(run, 1);
+        const cache = slabify(pages).create("c", { size: 8192 });
+        const objects = Array.from({ length: 300 }, () => cache.alloc(Gfp.NoWarn)).filter((object) => object !== 0);
+        expect(objects.every((object) => object % 8192 === 0 && object + 8192 <= ram.base + MIB)).toBe(true);
+        expect(objects.length).toBeGreaterThan(100);
+        for (const object of objects) cache.free(object);
+        cache.destroy();
       }
       checkEmpty(ram);
     });
