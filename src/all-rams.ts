@@ -43,5 +43,6 @@ export function watchAllRams(watch: Watch): () => void {
   return () => {
     watchers.delete(begin);
     for (const end of ends) end();
+    ends.clear();
   };
 }
