@@ -91,7 +91,8 @@ function describeFragmentation(free: number, buddy: readonly number[]): Fragment
   const where = runs === 1 ? "in one run" : `in ${runs} runs, the longest of ${longest} to ${2 * longest - 1}`;
   const beyond = 2 * longest * FRAME_KIB;
   const fails = runs > 1 && free >= 2 * longest ? `; ${amount(beyond / FRAME_KIB)} in one piece are not to be had` : "";
-  return { free, longest, text: `${free} frames (${amount(free)}) are free, ${where}${fails}` };
+  const frames = free === 1 ? "1 frame" : `${free} frames`;
+  return { free, longest, text: `${frames} (${amount(free)}) free, ${where}${fails}` };
 }
 
 function cacheReport(row: SlabInfo, { partial, objects_partial, align }: CacheAttributes): CacheReport {

@@ -208,15 +208,22 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
   test("a report says in words how free memory lies", () => {
     const ram = createRamSync({ ...flavour, size: MIB });
     const whole = ram.report().fragmentation;
-    expect(whole.text).toMatch(/^\d+ frames \(\d+ KiB\) are free, in one run$/);
+    expect(whole.text).toMatch(/^\d+ frames \(\d+ KiB\) free, in one run$/);
     const list = new Uint32Array(whole.free);
     expect(ram.takeFramesBulk(list)).toBe(whole.free);
     expect(ram.report().fragmentation).toEqual({ free: 0, longest: 0, text: "no frame is free" });
-    for (let i = 0; i < 40; i++) if (i % 4 < 2) ram.giveFrames(list[i] as number);
+    const give = (...which: number[]): string => {
+      for (const i of which) ram.giveFrames(list[i] as number);
+      return ram.report().fragmentation.text;
+    };
+    expect(give(0)).toBe("1 frame (4 KiB) free, in one run");
+    expect(give(4, 5)).toBe("3 frames (12 KiB) free, in 2 runs, the longest of 2 to 3");
+    expect(give(1)).toMatch(/^4 frames .*; 16 KiB in one piece are not to be had$/);
+    for (let i = 8; i < 40; i++) if (i % 4 < 2) give(i);
     expect(ram.report().fragmentation).toEqual({
       free: 20,
       longest: 2,
-      text: "20 frames (80 KiB) are free, in 10 runs, the longest of 2 to 3; 16 KiB in one piece are not to be had",
+      text: "20 frames (80 KiB) free, in 10 runs, the longest of 2 to 3; 16 KiB in one piece are not to be had",
     });
     const [first, second] = [list[2] as number, list[3] as number];
     expect(ram.takeFrames(4)).toBe(0);

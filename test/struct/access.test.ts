@@ -493,6 +493,40 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     expect(ram.slabinfo().some(({ name }) => name === "thing")).toBe(true);
   });
 
+  test("options reach the cache: structs move, and pointers to them follow", () => {
+    const ram = open();
+    const places = new Map<number, number>(); // of each node the one that points to it
+    const move = (from: number, to: number): boolean => {
+      const before = places.get(from);
+      if (before === undefined) return false;
+      const { next } = nodes.fields;
+      next.set(before, to);
+      if (next.get(to) !== 0) places.set(next.get(to), to);
+      places.delete(from);
+      places.set(to, before);
+      return true;
+    };
+    const Node = struct({ value: u32, next: pointer("self"), padding: array(u8, 100) });
+    const nodes: Struct<(typeof Node)["fields"]> = ram.struct("node", Node, { move });
+    const first = nodes.create({ value: 0 });
+    const list = new Uint32Array(2000);
+    nodes.allocBulk(list);
+    const kept = list.filter((_, i) => i % 40 === 0);
+    nodes.freeBulk(list.filter((_, i) => i % 40 !== 0));
+    for (const [i, node] of kept.entries()) {
+      const before = i === 0 ? first : (kept[i - 1] as number);
+      nodes.write(node, { value: i + 1, next: 0 });
+      nodes.fields.next.set(before, node);
+      places.set(node, before);
+    }
+    const frames = ram.meminfo().slabs;
+    ram.defragment();
+    expect(ram.meminfo().slabs).toBeLessThan(frames / 4);
+    const seen: number[] = [];
+    for (let at = nodes.cursor(first); at.address !== 0; at.address = at.next) seen.push(at.value);
+    expect(seen).toEqual(Array.from({ length: kept.length + 1 }, (_, i) => i));
+  });
+
   test("a ram that was destroyed shows nothing more", () => {
     const ram = open();
     const things = ram.struct("thing", { a: u32 });
