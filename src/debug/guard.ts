@@ -235,6 +235,10 @@ export class Guard {
   #wasFreed(address: number, kind: RunKind, operation: string): number | undefined {
     const run = this.#gone.get(address);
     if (run?.kind !== kind) return undefined;
+    if (!this.#watcher.quarantine.has(address) && this.#core().judge(address) >>> 0 === OK) {
+      this.#gone.delete(address); // something else begins there now
+      return undefined;
+    }
     this.#reportRun("already-free", address, run, operation, {
       what: "Object already free",
       fix: `Object at ${hex(address)} not freed`,

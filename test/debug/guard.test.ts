@@ -1,6 +1,7 @@
 /** A whole ram in debug mode: kmalloc, runs, frames, the C names, and the other parts of the library on it. */
 import { describe, expect, it } from "vitest";
 import {
+  type Cache,
   type Corruption,
   createRamSync,
   Gfp,
@@ -193,6 +194,29 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     expect(ram.meminfo().runs).toBe(0);
   });
 
+  it("quarantine: an object is looked at when it leaves, whatever sends it home", () => {
+    const leave = {
+      shrink: (_ram: Ram, cache: Cache) => cache.shrink(),
+      "shrink of all": (ram: Ram) => ram.shrink(),
+      destroy: (_ram: Ram, cache: Cache) => cache.destroy(),
+      "more of them": (_ram: Ram, cache: Cache) => {
+        for (let n = 0; n < 100; n++) cache.free(cache.alloc());
+      },
+    };
+    for (const [how, go] of Object.entries(leave)) {
+      const { ram, reports } = open({ quarantine: 4096, poison: true, track: true });
+      const cache = ram.createCache("x", { size: 100 });
+      const address = cache.alloc();
+      cache.free(address);
+      ram.bytes[address + 50] = 3;
+      go(ram, cache);
+      expect(reports, how).toMatchObject([
+        { kind: "poison", operation: "quarantine", found: 3, address: address + 50 },
+      ]);
+      expect(ram.validate().ok).toBe(true);
+    }
+  });
+
   it("[a6.29] random order: a fresh slab's objects do not come one behind the other", () => {
     const steps = (debug: string): number => {
       const { ram } = open(debug);
@@ -284,6 +308,18 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     expect(reports[0]).toMatchObject({ allocated: { label: "inner" }, freed: { label: "request 7" } });
     expect(reports[0]?.text).toContain("label=request 7");
     cache.free(kept);
+  });
+
+  it("a run that has gone does not stand in the way of what begins there now", () => {
+    const { ram, kinds } = open("-;U,kmalloc*;FZPU");
+    const runs = Array.from({ length: 30 }, () => ram.kmalloc(9000));
+    for (const address of runs) ram.kfree(address);
+    const cache = ram.createCache("plain", { size: 4096, debug: "-" });
+    const objects = Array.from({ length: 60 }, () => cache.alloc());
+    expect(objects.some((address) => runs.includes(address))).toBe(true);
+    for (const address of objects) expect(ram.kfree(address)).toBe(true);
+    expect(kinds()).toEqual([]);
+    expect(cache.stats().live).toBe(0);
   });
 
   it("slabinfo names its classes as kmalloc does, and what waits is not live", () => {
