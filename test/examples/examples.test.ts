@@ -27,7 +27,7 @@ describe("the examples", () => {
     expect(stdout).not.toBe("");
   });
 
-  test.each(["examples/first.mjs", "examples/guarantee.mjs", "examples/lend.mjs"])(
+  test.each(["examples/first.mjs", "examples/guarantee.mjs", "examples/derive.mjs", "examples/lend.mjs"])(
     "%s stands in the README as it is",
     (path) => {
       expect(textOf("README.md")).toContain(`\`\`\`js\n${program(path)}\`\`\`\n`);
