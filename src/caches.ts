@@ -80,6 +80,15 @@ function withLink(size: number): number {
   return Math.ceil(size / 4) * 4 + 4;
 }
 
+/**
+ * Bytes of an object's slot. Where slabs begin at multiples of several frames each object has a slab to itself, which begins there, and
+ * needs no room for a link: it dies when it is free, and nobody holds it.
+ */
+function bytesFor(size: number, outside: boolean, zoneAlign: number): number {
+  if (zoneAlign > 1) return Math.ceil(size / (zoneAlign * FRAME_SIZE)) * zoneAlign * FRAME_SIZE;
+  return outside ? withLink(size) : size;
+}
+
 export class Caches {
   readonly #host: RamHost;
   /** Who shares slabs with whom. */
@@ -160,7 +169,7 @@ export class Caches {
     const { core, hot } = this.#host.engine;
     if (parts === undefined) return core.cacheCreate(size, align) >>> 0;
     const outside = parts.keepsContents === true || parts.template !== undefined;
-    const record = core.cacheCreate(outside ? withLink(size) : size, align) >>> 0;
+    const record = core.cacheCreate(bytesFor(size, outside, parts.zoneAlign ?? 1), align) >>> 0;
     if (record === 0) return 0;
     const slot = this.#host.word(record, SLOT);
     const block = this.#makeParts(slot, parts);

@@ -70,7 +70,10 @@ function partsOf(plan: PagePlan): CacheParts | undefined {
   };
 }
 
-/** Makes slabs of a chain's runs, and gives dead ones back to it. */
+/**
+ * Makes slabs of a chain's runs, and gives dead ones back to it. While it does, others' code runs: constructors, methods of a chain.
+ * Should that destroy the cache, the chain is in use until it is done.
+ */
 class ChainSource implements SlabSource {
   readonly constructs: boolean;
   readonly #pages: PageAllocator;
@@ -82,6 +85,9 @@ class ChainSource implements SlabSource {
   #cache: Cache | undefined;
   #frames = 0;
   #isSupplying = false;
+  /** Calls into the chain that go on. */
+  #depth = 0;
+  #hasEnded = false;
 
   constructor(pages: PageAllocator, { supplied, constructed }: PagePlan) {
     this.#pages = pages;
@@ -104,12 +110,16 @@ class ChainSource implements SlabSource {
     if (!this.#makesSlabs || this.#isSupplying) return 0; // G4
     this.#isSupplying = true;
     try {
-      const run = this.#allocate(gfp);
-      this.#host.enter(); // others' code has run
-      return run === 0 ? 0 : this.#adopt(run);
+      return this.#within(() => this.#supply(gfp));
     } finally {
       this.#isSupplying = false;
     }
+  }
+
+  #supply(gfp: number): number {
+    const run = this.#allocate(gfp);
+    this.#host.enter(); // others' code has run
+    return run === 0 ? 0 : this.#adopt(run);
   }
 
   /** Asks the chain for a slab's frames. What it throws is told, and counts as nothing. */
@@ -133,7 +143,7 @@ class ChainSource implements SlabSource {
     const record = this.#cache?.[RECORD] ?? 0;
     const object = record !== 0 && isRun(this.#host, run, this.#frames) ? hot.adopt(record, run) >>> 0 : 0;
     if (object !== 0) return object;
-    this.bury(run);
+    this.#give(run, this.#frames);
     this.#cache?.free(0);
     this.#report("allocate", this.#badRun(run));
     return 0;
@@ -144,16 +154,37 @@ class ChainSource implements SlabSource {
     return new RingfenceError("ERR_RINGFENCE_BAD_RUN", text);
   }
 
+  /** A slab that the hot path made may be a short one: how long it is says its run. G3 */
   bury(run: number): void {
+    this.#within(() => this.#give(run, this.#host.engine.core.lengthAt(run) >>> 0));
+  }
+
+  #give(run: number, frames: number): void {
     try {
-      this.#pages.free(run, this.#frames, { slot: this.#slot });
+      this.#pages.free(run, frames, { slot: this.#slot });
     } catch (cause) {
       this.#report("free", cause);
     }
   }
 
   destroyed(): void {
-    for (const ending of this.#endings) ending();
+    this.#hasEnded = true;
+    if (this.#depth === 0) this.#end();
+  }
+
+  #end(): void {
+    for (const ending of this.#endings.splice(0)) ending();
+  }
+
+  /** Calls into the chain, which nobody may dispose meanwhile. */
+  #within<T>(work: () => T): T {
+    this.#depth++;
+    try {
+      return work();
+    } finally {
+      this.#depth--;
+      if (this.#hasEnded && this.#depth === 0) this.#end();
+    }
   }
 
   #report(operation: "allocate" | "free", error: unknown): void {
@@ -303,11 +334,8 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
 
 /** The layout of objects that lie where the plan wants slabs to begin: above 4096 bytes each has a slab, which begins there. */
 function fit(layout: SlabOptions, plan: PagePlan): SlabOptions {
-  const { size, align = 8 } = layout;
-  const least = checkAlignment(align, FRAME_SIZE);
-  if (plan.align <= FRAME_SIZE || !isWord(size))
-    return { ...layout, align: Math.max(least, Math.min(plan.align, FRAME_SIZE)) };
-  return { ...layout, size: Math.ceil(size / plan.align) * plan.align, align: FRAME_SIZE };
+  const least = checkAlignment(layout.align ?? 8, FRAME_SIZE);
+  return { ...layout, align: Math.max(least, Math.min(plan.align, FRAME_SIZE)) };
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   withConstructor,
   withZone,
 } from "../../src/index.js";
+import { codeOf } from "../support/codes.js";
 import { FRAME, NAMED_FLAVOURS } from "../support/rams.js";
 import { bareRam, checkEmpty, checkRam, hog, listing, objectsIn, refuses } from "./support.js";
 
@@ -305,6 +306,48 @@ describe("what goes wrong in a constructor", () => {
     const doomed = bareRam();
     const last = slabify(withConstructor(doomed.pages, { construct: () => doomed.destroy() })).create("c", { size: 8 });
     refuses(() => last.alloc(), "RAM_DESTROYED");
+  });
+
+  it("nobody disposes a chain while its code runs, though its cache be destroyed", () => {
+    for (const when of ["construct", "destroy"] as const) {
+      const ram = bareRam();
+      const codes: string[] = [];
+      let count = 0;
+      const end = () => {
+        if (++count !== 3) return;
+        cache.destroy();
+        codes.push(codeOf(() => slabs.dispose()));
+      };
+      const slabs = slabify(withConstructor(ram.pages, { [when]: end }));
+      const cache = slabs.create("c", { size: 500 });
+      if (when === "construct") refuses(() => cache.alloc(), "CACHE_DESTROYED");
+      else cache.free(cache.alloc());
+      cache.destroy();
+      expect([when, codes, ram.meminfo().taken]).toEqual([when, ["ERR_RINGFENCE_ALLOCATOR_BUSY"], 0]);
+      slabs.dispose();
+      checkEmpty(ram);
+    }
+  });
+
+  it("short slabs, made where memory is in pieces, are destroyed and given back like others", () => {
+    const ram = bareRam();
+    const misuses: unknown[] = [];
+    ram.on("misuse", (misuse) => misuses.push(misuse));
+    let ended = 0;
+    const cache = slabify(withConstructor(ram.pages, { destroy: () => ended++ })).create("c", { size: 3000 });
+    const frames = hog(ram);
+    for (const frame of frames.filter((__, index) => index % 2 === 0)) ram.giveFrames(frame);
+    const objects = take(cache, 100).filter((object) => object !== 0);
+    expect([objects.length, cache.stats().framesPerSlab > 1, ram.frameInfo(objects[0] as number)?.length]).toEqual([
+      100,
+      true,
+      1,
+    ]);
+    give(cache, objects);
+    cache.destroy();
+    for (const frame of frames.filter((__, index) => index % 2 === 1)) ram.giveFrames(frame);
+    expect([ended, misuses]).toEqual([100, []]);
+    checkEmpty(ram);
   });
 
   it("one that makes the memory grow leaves whole slabs", () => {

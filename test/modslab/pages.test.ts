@@ -109,8 +109,10 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
     it("objects of alignments above 4096 have a slab each, which begins there", () => {
       const ram = bareRam(flavour);
-      for (const base of [ram.pages, derive(ram.pages, "own", {})]) {
+      const kept = withConstructor(ram.pages, { template: Uint8Array.of(1) });
+      for (const base of [ram.pages, derive(ram.pages, "own", {}), kept]) {
         const cache = slabify(withZone(base, { align: 16_384 })).create("page", { size: 5000 });
+        expect([cache.size, cache.slotSize, cache.stats().framesPerSlab]).toEqual([5000, 16_384, 4]);
         const objects = Array.from({ length: 20 }, () => cache.alloc());
         expect(objects.every((object) => object !== 0 && object % 16_384 === 0)).toBe(true);
         for (const object of objects) cache.free(object);
