@@ -2,7 +2,7 @@
  * Prefilled: objects of a cache that were taken in advance, for a stretch of work that must not run short.
  *
  *   uses     arguments, cache, gfp, pool-stock, inside, errors
- *   used by  linux; users by `Cache.prefill`
+ *   used by  linux, exports
  *
  * Who knows that he needs at most n objects, and can not stop half way, takes them first: then each `take` has one. What is left goes
  * back to the cache, so taking too many costs little. The addresses lie in the ram's memory, in a ring.

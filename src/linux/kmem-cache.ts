@@ -130,7 +130,7 @@ const ALIKE = flag.SLAB_ACCOUNT | flag.SLAB_RECLAIM_ACCOUNT;
 /** Alignment of a cache: at least 8; with SLAB_HWCACHE_ALIGN a cache line, halved while it holds two objects. */
 function alignmentOf(size: number, align: number, flags: slab_flags_t): number {
   let line = L1_CACHE_BYTES;
-  while (size <= line / 2) line /= 2;
+  while (line > 8 && size <= line / 2) line /= 2;
   return Math.max(align, 8, (flags & flag.SLAB_HWCACHE_ALIGN) === 0 ? 8 : line);
 }
 
