@@ -283,6 +283,26 @@ describe.each(NAMED_FLAVOURS)("a sweep: %s", (_, flavour) => {
     expect((await failEach(leaky)).problems.map(({ nth, leaks }) => [nth, leaks[0]?.bytes])).toEqual([[0, 100]]);
   });
 
+  test("nothing is released where the function has thrown", async () => {
+    const ram = make();
+    const released: unknown[] = [];
+    const take = (): number => {
+      const address = ram.kmalloc(64);
+      if (address === 0) throw new Error("no memory");
+      return address;
+    };
+    const release = (address: number): void => {
+      released.push(address === 0 || address === undefined);
+      ram.kfree(address);
+    };
+    const report = await failEach(take, { ram, release });
+    expect(report.runs.map(({ outcome, complaint }) => [outcome, complaint])).toEqual([
+      ["returned", undefined],
+      ["threw", undefined],
+    ]);
+    expect(released).toEqual([false, false, false]);
+  });
+
   test("a mistake is told of the run that made it", async () => {
     const ram = make();
     const clumsy = (): void => {
