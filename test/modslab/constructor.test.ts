@@ -117,8 +117,9 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
     for (const frame of dirty) ram.fill(frame, 0xdd, FRAME);
     for (const frame of dirty) ram.giveFrames(frame);
     const template = Uint8Array.from({ length: 30 }, (__, index) => index + 1);
-    const cache = slabify(withConstructor(ram.pages, { template })).create("c", { size: 40 });
+    const pages = withConstructor(ram.pages, { template });
     template.fill(0); // it was copied
+    const cache = slabify(pages).create("c", { size: 40 });
     for (const object of take(cache, 500)) {
       const bytes = Array.from(ram.bytes.subarray(object, object + 40));
       expect(bytes).toEqual([...Array.from({ length: 30 }, (__, index) => index + 1), ...Array(10).fill(0)]);

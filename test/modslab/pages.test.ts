@@ -142,6 +142,10 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
         pagesFrom(ram, "high", { allocate: () => ram.takeFrames(1), free: (run) => ram.giveFrames(run) }),
       );
       expect(withZone(source, { below: ram.base + MIB }).allocate(1)).toBe(0);
+      const across = pagesFrom(ram, "across", { allocate: () => high, free: () => true });
+      expect(withZone(across, { below: high + FRAME }).allocate(1)).toBe(high);
+      expect(withZone(across, { below: high + FRAME - 1 }).allocate(1)).toBe(0);
+      expect(withZone(across, { below: high + FRAME }).allocate(2)).toBe(0);
       expect(source.asked.map(({ method, run }) => [method, run])).toEqual([
         ["allocate", high],
         ["free", high],
