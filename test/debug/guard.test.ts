@@ -441,6 +441,23 @@ describe.each(NAMED_FLAVOURS)("a ram in debug mode: %s", (_name, flavour) => {
     expect(ram.validate()).toEqual({ ok: true, problems: [] });
   });
 
+  it("objects of a slab that a reservation has made and left are no damaged ones", async () => {
+    const { ram, kinds } = open("FZPU");
+    const { poke } = ram[HOST].engine.core;
+    const cache = ram.createCache("reserved", { size: 100 });
+    const reservation = await ram.reserve({ objects: [[cache, 20]] });
+    const drawn = [reservation.alloc(cache), reservation.alloc(cache)];
+    reservation.release();
+    const slab = (drawn[0] as number) & ~(FRAME - 1);
+    for (let at = slab + 3000; at < slab + 3900; at += 4) poke(at, 0x77777777, 0); // as if it had never been filled
+    expect(ram.validate()).toEqual({ ok: true, problems: [] });
+    const more = Array.from({ length: 40 }, () => cache.alloc());
+    expect(more.some((address) => address > slab && address < slab + FRAME)).toBe(true);
+    for (const address of [...drawn, ...more]) expect(cache.free(address)).toBe(true);
+    expect(kinds()).toEqual([]);
+    expect(ram.validate().ok).toBe(true);
+  });
+
   it("those who look at allocations see the addresses that users see", () => {
     const { ram } = open("FZPU");
     const seen: string[] = [];
