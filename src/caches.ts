@@ -89,6 +89,7 @@ function bytesFor(size: number, outside: boolean, zoneAlign: number): number {
   return outside ? withLink(size) : size;
 }
 
+/** @internal */
 export class Caches {
   readonly #host: RamHost;
   /** Who shares slabs with whom. */
