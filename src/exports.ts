@@ -57,6 +57,7 @@ export {
   type OwnCaches,
   type PageChanges,
   type SlabChanges,
+  type Spelled,
   type TakenMembers,
 } from "./modslab/derive.js";
 export type { AllocatorFailure } from "./modslab/failure.js";

@@ -51,7 +51,7 @@ export interface SlabChanges<C extends ObjectCache = ObjectCache> {
 }
 
 /** A name that was spelled out, not any text. */
-type Spelled<Key> = string extends Key ? never : number extends Key ? never : Key;
+export type Spelled<Key> = string extends Key ? never : number extends Key ? never : Key;
 
 /** What is added: every change that the base has no member for. */
 export type AddedMembers<Base, Changes> = {

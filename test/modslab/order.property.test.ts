@@ -65,7 +65,11 @@ function add(base: PageAllocator, part: Part, world: World): PageAllocator {
   if (part === "destroy") return withConstructor(base, { destroy: (address) => count(world.ended, address) });
   if (part === "rcu") return withRcu(base);
   if (part === "node") return withNode(base as PageAllocator & Placeable, world.there);
-  if (part === "trace") return withTracing(base, (call) => void (world.traced += call === "allocate" ? 1 : -1));
+  if (part === "trace") {
+    return withTracing(base, (call) => {
+      world.traced += call === "allocate" ? 1 : -1;
+    });
+  }
   return derive(base, "own", {
     allocate(frames, options) {
       const run = base.allocate(frames, options);

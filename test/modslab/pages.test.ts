@@ -48,6 +48,16 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       checkRam(ram);
     });
 
+    it("takes below an address what ends there", () => {
+      const ram = bareRam(flavour);
+      const first = ram.pages.allocate(1);
+      ram.pages.free(first, 1);
+      expect(ram.pages.allocate(2, { below: first + FRAME })).toBe(0);
+      expect(ram.pages.allocate(1, { below: first + FRAME - 1 })).toBe(0);
+      expect(ram.pages.allocate(1, { below: first + FRAME })).toBe(first);
+      expect(ram.meminfo().taken).toBe(1);
+    });
+
     it("takes below an address what there is, after what waits in sheaves is back", () => {
       const ram = bareRam(flavour);
       const below = ram.base + MIB;
