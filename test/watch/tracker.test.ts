@@ -237,6 +237,22 @@ describe.each(NAMED_FLAVOURS)("what is out: %s", (_, flavour) => {
     ]);
   });
 
+  test("leaves the program's own stacks as long as they were", () => {
+    const before = Error.stackTraceLimit;
+    Error.stackTraceLimit = 3;
+    try {
+      using tracker = make().track();
+      make().kmalloc(1);
+      expect([Error.stackTraceLimit, tracker.leaks()]).toEqual([3, []]);
+      const ram = make();
+      using other = ram.track();
+      ram.kmalloc(1);
+      expect([Error.stackTraceLimit, other.leaks()[0]?.stack.split("\n").length]).toEqual([3, 8]);
+    } finally {
+      Error.stackTraceLimit = before;
+    }
+  });
+
   test("has the first addresses only", () => {
     const ram = make();
     using tracker = ram.track();
