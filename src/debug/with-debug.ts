@@ -218,7 +218,9 @@ export function withDebug<Base extends SlabAllocator>(
       const watch = (plan as NonNullable<typeof plan>).for(name);
       const keeps = "keepsContents" in pages && pages.keepsContents === true;
       const outfit = (keeps ? keptOutfit : outfitFor)(size, align, watch);
-      const inner = base.create(name, { ...options, size: outfit.layout.slot, align: outfit.layout.align });
+      const { slot, align: step } = outfit.layout;
+      // of its own: what is left in it when it is destroyed is to be told
+      const inner = base.create(name, { ...options, size: slot, align: step, merge: false } as SlabOptions);
       caches.set(inner, new DebuggedCache(base, inner, pages.ram[HOST], name, outfit));
       return inner;
     },
