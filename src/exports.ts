@@ -6,6 +6,7 @@
 export type { ReservationOptions } from "./admission.js";
 export type { Amount, ReservationAmount } from "./amount.js";
 export { Cache, CacheBusyError, type CacheStats } from "./cache.js";
+export type { CacheOptions } from "./caches.js";
 export {
   CleanCache,
   CleanCacheBusyError,
@@ -17,6 +18,7 @@ export {
 export type { EvictReason } from "./clean-frames.js";
 export type { ViewConstructor } from "./contents.js";
 export { DeadlockError, type DeadlockStep } from "./deadlock.js";
+export type { DamagedPart } from "./debug/inspect.js";
 export type { Corruption, CorruptionKind, DumpRow } from "./debug/report.js";
 export type { Debug, DebugSettings } from "./debug/settings.js";
 export type { Track } from "./debug/tracks.js";

@@ -102,3 +102,6 @@ export function flagsOf(gfp: number): gfp_t {
   for (let i = 0; i < SAME.length; i += 2) if ((gfp & (SAME[i + 1] as number)) !== 0) flags |= SAME[i] as number;
   return (gfp & Gfp.Wait) === 0 ? (flags & ~SHRINKS & ~__GFP_IO) | __GFP_NORETRY : flags;
 }
+
+/** Flags with which a call never sleeps, so that it answers at once. */
+export type Nonblocking = typeof GFP_ATOMIC | typeof GFP_NOWAIT | 0;

@@ -56,6 +56,7 @@ export {
   GFP_NOWAIT,
   GFP_USER,
   type gfp_t,
+  type Nonblocking,
 } from "./gfp-flags.js";
 export { KMALLOC_MAX_CACHE_SIZE, type KmallocCalls } from "./kmalloc.js";
 export {
@@ -67,7 +68,7 @@ export {
   type slab_sheaf,
 } from "./kmem-cache.js";
 export { EEXIST, EINVAL, ENOMEM, type LinuxOptions, NULL, type ScopeCalls } from "./machine.js";
-export { type Emergency, type MemReserveCalls, mem_reserve } from "./mem-reserves.js";
+export { type Emergency, type MemReserveCalls, mem_reserve, type TakeReserved } from "./mem-reserves.js";
 export { type MempoolCalls, type mempool_alloc_t, type mempool_free_t, mempool_t } from "./mempools.js";
 export { get_order, MAX_PAGE_ORDER, PAGE_ALIGN, PAGE_SHIFT, PAGE_SIZE, type PageCalls, type page } from "./pages.js";
 export type { RcuCalls } from "./rcu.js";

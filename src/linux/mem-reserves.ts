@@ -11,7 +11,7 @@ import { RECORD } from "../cache.js";
 import { RingfenceError } from "../errors.js";
 import { framesForBytes, framesForObjects, sizeClasses } from "../estimate.js";
 import type { Reserve, ReserveUnit } from "../reserve.js";
-import { __GFP_DIRECT_RECLAIM, type GFP_ATOMIC, type GFP_NOWAIT, type gfp_t, gfpOf } from "./gfp-flags.js";
+import { __GFP_DIRECT_RECLAIM, type gfp_t, gfpOf, type Nonblocking } from "./gfp-flags.js";
 import { KMALLOC_MAX_CACHE_SIZE } from "./kmalloc.js";
 import type { kmem_cache } from "./kmem-cache.js";
 import { EEXIST, ENOMEM, type Machine, NULL } from "./machine.js";
@@ -49,10 +49,8 @@ export interface Emergency {
   value: number;
 }
 
-type Nonblocking = typeof GFP_ATOMIC | typeof GFP_NOWAIT | 0;
-
 /** A call that takes from a reserve: a promise where the flags allow to sleep, which then waits for the charge. */
-interface TakeReserved<Head extends unknown[], Tail extends unknown[]> {
+export interface TakeReserved<Head extends unknown[], Tail extends unknown[]> {
   (...args: [...Head, Nonblocking, ...Tail]): number;
   (...args: [...Head, gfp_t, ...Tail]): number | Promise<number>;
 }

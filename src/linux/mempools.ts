@@ -11,7 +11,7 @@ import { RingfenceError } from "../errors.js";
 import { Mempool } from "../mempool.js";
 import type { MempoolSettings, Slots } from "../mempool-options.js";
 import type { Ram } from "../ram.js";
-import { __GFP_DIRECT_RECLAIM, flagsOf, type GFP_ATOMIC, type GFP_NOWAIT, type gfp_t } from "./gfp-flags.js";
+import { __GFP_DIRECT_RECLAIM, flagsOf, type gfp_t, type Nonblocking } from "./gfp-flags.js";
 import type { KmallocCalls } from "./kmalloc.js";
 import type { KmemCacheCalls, kmem_cache } from "./kmem-cache.js";
 import { EINVAL, ENOMEM, type Machine } from "./machine.js";
@@ -40,9 +40,6 @@ export class mempool_t<T = number> {
     return this[POOL]?.reserved ?? 0;
   }
 }
-
-/** Flags with which a call never sleeps, so that it answers at once. */
-type Nonblocking = typeof GFP_ATOMIC | typeof GFP_NOWAIT | 0;
 
 /** Pools, as the kernel calls them. */
 export interface MempoolCalls {
