@@ -309,9 +309,11 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
 
     it("from a revolving reservation, again and again", () => {
       const ram = bareRam(flavour);
-      const reservation = ram.tryReserve({ frames: 2, revolving: true });
+      const reservation = ram.tryReserve({ frames: 2, runs: [[3, 1]], revolving: true });
       if (!reservation) throw new Error("no reservation");
-      const cache = slabify(pagesOfReservation(ram, reservation)).create("c", { size: 4096 });
+      const pages = pagesOfReservation(ram, reservation);
+      expect([pages.free(pages.allocate(3), 3), reservation.remaining.runs.size]).toEqual([true, 0]);
+      const cache = slabify(pages).create("c", { size: 4096 });
       hog(ram);
       for (let round = 0; round < 20; round++) {
         const objects = [cache.alloc(), cache.alloc()];

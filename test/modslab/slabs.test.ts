@@ -405,6 +405,15 @@ describe("derived slab allocators", () => {
     expect([slabs.statistics().allocs, slabs.statistics(points).live]).toEqual([10 + huge.length, 7]);
   });
 
+  it("the most that there ever was stays", () => {
+    const slabs = withStatistics(bareRam().slabs);
+    const cache = slabs.create("point", { size: 24 });
+    for (const object of take(cache, 10)) cache.free(object);
+    cache.alloc();
+    const { live, peak, peakBytes } = slabs.statistics(cache);
+    expect([live, peak, peakBytes]).toEqual([1, 10, 240]);
+  });
+
   it("tracing tells of every call, whatever the listener does", () => {
     const ram = bareRam();
     const told: string[] = [];
