@@ -175,7 +175,8 @@ export class CachesPart implements Part {
     item.claim = claims.take(to, known.cache.size, item.claim.who);
     known.items.set(to, item);
     this.#world.count("moved");
-    if (random(2) === 0) this.#world.disturb();
+    // what moves is not given back before the mover has answered: that is told in an order of its own
+    if (random(2) === 0) this.#world.keeping(item, () => this.#world.disturb());
     return true;
   }
 
