@@ -141,13 +141,16 @@ export class Caches {
     const debug = makeDebug?.();
     const known = isOpen ? this.merging.find(size, align, group) : 0;
     const record = makeDebug ? (debug?.record ?? 0) : known || this.#makeRecord(size, align, parts);
-    this.#host.leave();
-    if (record === 0) throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
+    if (record === 0) {
+      this.#host.leave();
+      throw new RingfenceError("ERR_RINGFENCE_OUT_OF_MEMORY", `no memory for cache "${name}"`);
+    }
     const cache = new Cache(this.#host, record, name, size, source, debug);
     cache[MOVER] = debug ? undefined : move;
     this.merging.enter(cache, group, isOpen, known !== 0);
     const block = this.#host.word(record, PARTS);
     if (block !== 0) this.#parts.set(cache, block);
+    this.#host.leave(); // others' code runs, and may destroy caches: this one stands in the register by now
     return cache;
   }
 

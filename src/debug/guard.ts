@@ -235,8 +235,8 @@ export class Guard {
   #wasFreed(address: number, kind: RunKind, operation: string): number | undefined {
     const run = this.#gone.get(address);
     if (run?.kind !== kind) return undefined;
-    if (!this.#watcher.quarantine.has(address) && this.#core().judge(address) >>> 0 === OK) {
-      this.#gone.delete(address); // something else begins there now
+    if (!this.#watcher.quarantine.has(address) && this.#beginsNow(address)) {
+      this.#gone.delete(address);
       return undefined;
     }
     this.#reportRun("already-free", address, run, operation, {
@@ -244,6 +244,13 @@ export class Guard {
       fix: `Object at ${hex(address)} not freed`,
     });
     return this.#watcher.quarantine.has(address) ? BAD_DOUBLE : BAD_FREE;
+  }
+
+  /** Whether something else begins there now that is not looked at: an object, or a run that was moved there. */
+  #beginsNow(address: number): boolean {
+    const core = this.#core();
+    if (core.judge(address) >>> 0 === OK) return true;
+    return address % FRAME_SIZE === 0 && core.ownerAt(address) >>> 0 === KIND_FRAMES;
   }
 
   /** Reports an address that was given back and is nobody's. @returns why it can not be; undefined: it can, or nothing is looked at */

@@ -112,7 +112,10 @@ class RunLowering {
     if (this.#runs.get(address) !== run) return;
     this.#runs.delete(address);
     const { probes } = this.#host;
-    if (to !== undefined && probes.any) probes.resized(address, to, run.frames * FRAME_SIZE);
+    if (to !== undefined && probes.any) {
+      if (this.#runs.has(to)) probes.resized(address, to, run.frames * FRAME_SIZE);
+      else probes.gave(address, "frames"); // the mover has given the new place back, and told so
+    }
     if (to === undefined || !this.#host.deferIfRead(address)) this.#host.engine.core.giveFrames(address);
   }
 }

@@ -322,12 +322,19 @@ export class SlabEmptier {
     this.#tally.objects++;
     if (!this.#isLive(index)) return;
     const from = this.#donor + index * this.#slot;
-    const { probes } = this.#host;
-    if (probes.any) probes.resized(from, to, this.#size);
+    this.#tell(from, to);
     if (this.#host.deferIfRead(from)) return;
     this.#hot.putIndex(this.#donor, index);
     this.#isFree[index] = 1;
     this.#seen = this.#hot.slabState(this.#donor); // V2
+  }
+
+  /** Tells who looks on. A mover that has given the new place back already has told so: to them that was nothing, and the object is gone. */
+  #tell(from: number, to: number): void {
+    const { probes } = this.#host;
+    if (!probes.any) return;
+    if (this.#wasGivenBack((to - this.#receiver) / this.#slot)) probes.gave(from, "cache");
+    else probes.resized(from, to, this.#size);
   }
 
   /** The object stays where it is. @param before what the receiver was like, and how much waited for readers, when the mover was asked */
