@@ -45,7 +45,7 @@ function makeHog(ram) {
 function guaranteed(ram) {
   const pages = Mempool.fromFrames(ram, 1, { name: "pages", min: GUARANTEED });
   const headers = Mempool.fromCache(ram.createCache("header", { size: HEADER }), { min: GUARANTEED });
-  const tables = ram.createCache("table", { size: TABLE });
+  const tables = ram.createCache("table", { size: TABLE, merge: false }); // or the hog would fill up their slabs, for good
   return {
     page: { take: () => pages.alloc(), give: (address) => pages.free(address) },
     header: { take: () => headers.alloc(), give: (address) => headers.free(address) },

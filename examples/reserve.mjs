@@ -3,7 +3,7 @@ import { createRam, RingfenceError } from "ringfence";
 
 const ram = await createRam({ size: "1MiB" });
 const cache = ram.createCleanCache();
-const records = ram.createCache("record", { size: 96 });
+const records = ram.createCache("record", { size: 96, merge: false });
 
 const job = await ram.reserve({ bytes: 100_000, objects: [[records, 500]], frames: 20 });
 console.log("kept back for the job:", job.keptFrames, "frames");

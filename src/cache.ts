@@ -304,8 +304,8 @@ export class Cache {
   }
 
   /**
-   * Gives everything back and ends the cache. A second call does nothing. While others share its slabs, only its name goes: whose
-   * the objects are that live is not known, and those of this one can be given back by `ram.kfree` yet.
+   * Gives everything back and ends the cache. A second call does nothing. While others share its slabs, its sheaves are
+   * emptied and its name goes: whose the objects are that live is not known, and those of this one can be given back by `ram.kfree` yet.
    *
    * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live or slabs are held for a reservation: the cache stays as it is
    */
@@ -313,7 +313,9 @@ export class Cache {
     if (this.#fast === NOTHING) return;
     this.#enter();
     if (this.#host.isShared(this)) {
+      this.#host.engine.core.flush(this.#record);
       this.#fast = NOTHING;
+      this.#host.leave();
       this.#host.forget(this);
       return;
     }
