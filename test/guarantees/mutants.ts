@@ -120,10 +120,10 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "who is told that an entry is gone is told of another's",
+    name: "nobody is told that an entry is gone",
     file: "clean-frames.ts",
-    find: /if \(entry\.queue === entry\.shelf\.owned\) this\.#host\.engine\.hot\.cleanTouch\(entry\.address\);/,
-    replace: "",
+    find: /if \(entry\.shelf\.forget\(entry\)\) this\.#due\.push\(\{ entry, reason \}\);/,
+    replace: "entry.shelf.forget(entry);",
   },
 ];
 
