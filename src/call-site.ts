@@ -35,9 +35,14 @@ function framesOf(stack = ""): string[] {
   return PLACE.test(lines[0] ?? "") ? lines : lines.slice(1);
 }
 
+/** The folder of this library as frames name it; undefined where it is bundled with the program. Looked up once: it is dear. */
+let ownFolder: { readonly path: string | undefined } | undefined;
+
 /** Leaves out the frames at the beginning that lie in this library: beside this file, or in a folder there. */
 function withoutOwn(frames: string[]): string[] {
-  const folder = OWN_FILE.exec(framesOf(new Error().stack)[0] ?? "")?.[1];
+  const own = ownFolder ? undefined : framesOf(new Error().stack)[0]; // none where Error.stackTraceLimit is 0 just now
+  if (own !== undefined) ownFolder = { path: OWN_FILE.exec(own)?.[1] };
+  const folder = ownFolder?.path;
   if (folder === undefined) return frames; // bundled with the program: its frames can not be told from ours
   const first = frames.findIndex((frame) => !frame.includes(folder));
   return first < 0 ? [] : frames.slice(first);

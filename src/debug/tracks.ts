@@ -9,7 +9,7 @@
  *
  * Source: the depot of stacks is Linux's (lib/stackdepot), by its idea.
  */
-import { callSiteOf, captureStack } from "../call-site.js";
+import { type Captured, callSiteOf, captureStack } from "../call-site.js";
 import { now } from "../host.js";
 
 /** Who took an object, or gave it back. */
@@ -37,7 +37,9 @@ const FRAMES_MAX = 16;
 const UNKNOWN: Kept = { stack: [], site: "", label: undefined };
 
 export class Tracks {
+  /** Numbers by what was kept, and by the texts that it was found in, as the engine writes them. */
   readonly #numbers = new Map<string, number>();
+  readonly #seen = new Map<string, number>();
   readonly #kept: Kept[] = [UNKNOWN];
   readonly #origin = now();
   readonly #label: (() => string | undefined) | undefined;
@@ -54,8 +56,18 @@ export class Tracks {
 
   /** Number of the stack that this is called from; 0 when there are too many. */
   capture(): number {
-    const { site, stack } = callSiteOf(captureStack(FRAMES_MAX), FRAMES_MAX);
+    const captured = captureStack(FRAMES_MAX);
     const label = this.#label?.();
+    const text = `${label ?? ""}\n${captured.stack ?? ""}`;
+    const seen = this.#seen.get(text);
+    if (seen !== undefined) return seen;
+    const number = this.#numberOf(captured, label);
+    if (number !== 0 && this.#seen.size < STACKS_MAX) this.#seen.set(text, number);
+    return number;
+  }
+
+  #numberOf(captured: Captured, label: string | undefined): number {
+    const { site, stack } = callSiteOf(captured, FRAMES_MAX);
     const key = `${label ?? ""}\n${stack}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
