@@ -44,17 +44,21 @@ export const CHANGES = [
     from: "load32(cache, SLAB_FRAMES), slabAlign(cache)",
     to: "load32(cache, SLAB_FRAMES), 1",
   },
-  { file: "src/ram.ts", from: " || words[at + (GRAVES >>> 2)] !== 0", to: "" },
-  { file: "src/ram.ts", from: "return this.#probes.any && this.#probes.fails(what, size, gfp);", to: "return false;" },
+  { file: "src/ram.ts", from: " || words[at + (GRAVES >>> 2)] !== 0", to: " || GRAVES < 0" },
+  {
+    file: "src/ram.ts",
+    from: "return this.#probes.any && this.#probes.fails(what, size, gfp);",
+    to: "return false && this.#probes.fails(what, size, gfp);",
+  },
   {
     file: "src/ram.ts",
     from: "if (address !== 0 && this.#probes.any) this.#probes.took",
-    to: "if (false) this.#probes.took",
+    to: "if (false && address !== 0) this.#probes.took",
   },
   {
     file: "src/ram.ts",
     from: "if (status === 0 && this.#probes.any) this.#probes.gave",
-    to: "if (false) this.#probes.gave",
+    to: "if (false && status === 0) this.#probes.gave",
   },
   { file: "src/ram.ts", from: "this.#guard?.kmalloc(size, 1, gfp) ??", to: "" },
   {
@@ -67,7 +71,11 @@ export const CHANGES = [
     from: "this.#debug ? this.#debug.alloc(gfp) : this.#take(gfp) || this.#whenShort(gfp)",
     to: "this.#take(gfp) || this.#whenShort(gfp)",
   },
-  { file: "src/cache.ts", from: "if (address !== 0 && probes.any) probes.took", to: "if (false) probes.took" },
+  {
+    file: "src/cache.ts",
+    from: "if (address !== 0 && probes.any) probes.took",
+    to: "if (false && address !== 0) probes.took",
+  },
 ];
 
 export const ask = askWithout(name, "the modular slab", CHANGES);
