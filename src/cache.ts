@@ -131,6 +131,9 @@ export const MOVER: unique symbol = Symbol("ringfence.mover");
 /** @internal */
 export const SOURCE: unique symbol = Symbol("ringfence.source");
 
+/** Name of the property that counts the pools over a cache. @internal */
+export const POOLS: unique symbol = Symbol("ringfence.pools");
+
 /** A cache of objects of one size. Made by {@link Ram.createCache}. */
 export class Cache {
   readonly name: string;
@@ -143,6 +146,8 @@ export class Cache {
   readonly #host: RamHost;
   readonly #record: number;
   readonly #source: SlabSource | undefined;
+  /** @internal */
+  [POOLS] = 0;
   /** Looks at what is taken and given back. Such a cache has no sheaves, so that the fast halves never succeed. */
   readonly #debug: DebugCache | undefined;
   /** Where the fast halves come from: the engine, or, once the cache is destroyed, halves that never succeed. */
@@ -307,12 +312,14 @@ export class Cache {
    * Gives everything back and ends the cache. A second call does nothing. While others share its slabs, its sheaves are
    * emptied and its name goes: whose the objects are that live is not known, and those of this one can be given back by `ram.kfree` yet.
    *
-   * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live or slabs are held for a reservation: the cache stays as it is
+   * @throws RingfenceError ERR_RINGFENCE_CACHE_BUSY while objects live or slabs are held for a reservation, and of a cache that shares
+   *   slabs while a pool is over it: the cache stays as it is
    */
   destroy(): void {
     if (this.#fast === NOTHING) return;
     this.#enter();
     if (this.#host.isShared(this)) {
+      if (this[POOLS] !== 0) throw new CacheBusyError(this.stats(), 0, this[POOLS]);
       this.#host.engine.core.flush(this.#record);
       this.#fast = NOTHING;
       this.#host.leave();
@@ -418,12 +425,16 @@ export function checkPromisable(cache: Cache): void {
 export class CacheBusyError extends RingfenceError {
   readonly report: CacheStats;
 
-  /** @param deferred what waits for readers in all the ram */
-  constructor(report: CacheStats, deferred = 0) {
+  /**
+   * @param deferred what waits for readers in all the ram
+   * @param pools    pools over it
+   */
+  constructor(report: CacheStats, deferred = 0, pools = 0) {
     const what = report.live === 0 ? "slabs held for reservations" : `live objects in ${report.slabs} slabs`;
     const wait = deferred === 0 ? "" : `, or await destroyAsync(): ${deferred} deferred frees wait for readers`;
     const text = `cache "${report.name}" has ${report.live || report.slabs} ${what}: free them first${wait}`;
-    super("ERR_RINGFENCE_CACHE_BUSY", text);
+    const pooled = `${pools} pools are over cache "${report.name}", which shares its slabs: destroy them first`;
+    super("ERR_RINGFENCE_CACHE_BUSY", pools === 0 ? text : pooled);
     this.report = report;
   }
 }

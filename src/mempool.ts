@@ -30,7 +30,7 @@
  * Source: I. Molnár, mempool (2001); the order of the levels as he described it, bulk as in Linux 6.19.
  */
 import { isWord } from "./arguments.js";
-import { type Cache, QUICK_ALLOC, QUICK_FREE } from "./cache.js";
+import { type Cache, POOLS, QUICK_ALLOC, QUICK_FREE } from "./cache.js";
 import { Holdings } from "./deadlock.js";
 import { RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
@@ -136,6 +136,8 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
   readonly #stock: Stock<T>;
   readonly #queue: WaitQueue<Request<T>, Granted<T>>;
   readonly #shells: Shells<T>;
+  /** The cache that it is over, if it was made of one. */
+  #cache: Cache | undefined;
   readonly #holders: Holders<T>;
   readonly #holdings: Holdings<T> | undefined;
   readonly #events = new Events<MempoolEvents>();
@@ -214,7 +216,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
 
   /** A pool over a cache: elements are its objects. @throws as the constructor */
   static fromCache(cache: Cache, settings: MempoolSettings): Mempool<number, Ram> {
-    return new Mempool<number, Ram>(
+    const pool = new Mempool<number, Ram>(
       {
         ...settings,
         name: settings.name ?? cache.name,
@@ -228,6 +230,9 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
         quickGive: (address) => cache[QUICK_FREE](address),
       },
     );
+    cache[POOLS]++;
+    pool.#cache = cache;
+    return pool;
   }
 
   /** A pool over kmalloc: elements are `size` bytes. @throws as the constructor */
@@ -540,6 +545,7 @@ export class Mempool<T, R extends Ram | undefined = undefined> {
     if (this.#closed) return;
     if (this.inUse > 0 && options.force !== true) throw new MempoolBusyError(this.stats());
     this.#close(() => this.#destroyed());
+    if (this.#cache) this.#cache[POOLS]--;
   }
 
   [Symbol.dispose](): void {

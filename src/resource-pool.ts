@@ -24,7 +24,7 @@
  * Source: A. S. Keshavamurthy, resource pools (Linux kernel mailing list, June 2007), for the order and the band. Waiting, the
  * slices, the checks and the surplus for shrinkers are ours.
  */
-import type { Cache } from "./cache.js";
+import { type Cache, POOLS } from "./cache.js";
 import { type ErrorCode, RingfenceError, show } from "./errors.js";
 import { Events } from "./events.js";
 import { FLAG_CHECKS, FLAGS } from "./generated/layout.js";
@@ -289,10 +289,13 @@ export class ResourcePool<T, R extends Ram | undefined = undefined> {
   ): ResourcePool<number, Ram> {
     const allocate = (gfp: number): number => cache.alloc(gfp);
     const free = (address: number): boolean => cache.free(address);
-    return new ResourcePool<number, Ram>(
+    const pool = new ResourcePool<number, Ram>(
       { ...options, name: options.name ?? cache.name, allocate, free },
       { host: cache[HOST] },
     );
+    cache[POOLS]++;
+    pool.#registrations.push(() => cache[POOLS]--);
+    return pool;
   }
 
   /** A pool of blocks of `size` bytes, over `ram.kmalloc` and `ram.kfree`. */

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { CacheBusyError } from "../../src/cache.js";
 import type { CacheParts } from "../../src/caches.js";
-import { type Cache, createRamSync, type Ram } from "../../src/index.js";
+import { type Cache, createRamSync, Mempool, type Ram, ResourcePool } from "../../src/index.js";
 import { HOST } from "../../src/ram-host.js";
 import { codeOf } from "../support/codes.js";
 import { AllocationModel } from "../support/model.js";
@@ -307,6 +307,24 @@ describe.each(NAMED_FLAVOURS)("%s", (_, flavour) => {
       }),
       { seed: SEED, numRuns: 40 },
     );
+  });
+});
+
+describe.each([
+  ["a mempool", (cache: Cache) => Mempool.fromCache(cache, { min: 2 })],
+  ["a resource pool", (cache: Cache) => ResourcePool.fromCache(cache, { min: 2, grow: 2 })],
+])("%s over a cache that shares its slabs", (_, makePool) => {
+  test("keeps the cache from being destroyed, and not longer than there is the pool", () => {
+    const ram = createRamSync();
+    const cache = ram.createCache("shared", { size: 64 });
+    const pool = makePool(cache);
+    expect(codeOf(() => cache.destroy())).toBe("ERR_RINGFENCE_CACHE_BUSY");
+    expect(cache.free(cache.alloc())).toBe(true);
+    pool.destroy();
+    pool.destroy();
+    cache.destroy();
+    expect([...ram.caches()]).toEqual([]);
+    expect(ram.validate().problems).toEqual([]);
   });
 });
 
