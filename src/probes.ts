@@ -46,23 +46,23 @@ export interface Probe {
 export class Probes {
   readonly #probes = new Set<Probe>();
   readonly #turn: (on: boolean) => void;
+  /** Whether there is any: a field, since every slow call asks. */
+  any = false;
 
   /** @param turn makes the engine cold or warm */
   constructor(turn: (on: boolean) => void) {
     this.#turn = turn;
   }
 
-  /** Whether there is any. */
-  get any(): boolean {
-    return this.#probes.size !== 0;
-  }
-
   /** @returns a function that takes it off again */
   add(probe: Probe): () => void {
     this.#probes.add(probe);
+    this.any = true;
     this.#turn(true);
     return () => {
-      if (this.#probes.delete(probe) && !this.any) this.#turn(false);
+      if (!this.#probes.delete(probe) || this.#probes.size !== 0) return;
+      this.any = false;
+      this.#turn(false);
     };
   }
 

@@ -133,6 +133,13 @@ export class ByteStock {
     return address;
   }
 
+  /** Draws from a slab that is there already; a revolving one has more to do. @param count at most `sure`. @returns an address or 0 */
+  drawOpen(count: number): number {
+    const object = this.revolving ? 0 : (this.#slabs[this.#table.index[count / GRAIN] as number]?.alloc() ?? 0);
+    if (object !== 0) this.sure -= count;
+    return object;
+  }
+
   /** Draws what {@link drawQuick} did not. @returns an address; 0 only when somebody has written over free objects */
   draw(size: number, count: number): number {
     const address = size > SLAB_SIZE_MAX ? this.#drawRun(size) : this.#drawObject(count);
@@ -396,6 +403,13 @@ export class ObjectStock {
     const address = this.cache[QUICK_ALLOC]();
     if (address !== 0) this.left--;
     return address;
+  }
+
+  /** Draws from a slab that is there already. @returns an address or 0 */
+  drawOpen(): number {
+    const object = this.#slabs.alloc();
+    if (object !== 0) this.left--;
+    return object;
   }
 
   /** Draws what {@link drawQuick} did not. @returns an address; 0 only when somebody has written over free objects */

@@ -21,7 +21,7 @@ import type { ReservationOptions, Reservations } from "./admission.js";
 import { type Amount, describe, type Parts, parseAmount } from "./amount.js";
 import { checkCount, checkSize, isWord } from "./arguments.js";
 import type { Booking } from "./booking.js";
-import type { Cache } from "./cache.js";
+import { type Cache, RECORD } from "./cache.js";
 import { RingfenceError } from "./errors.js";
 import { SLAB_SIZE_MAX } from "./estimate.js";
 import { CLEAN, FRAME_SIZE, FREE, KEEP, KIND_FRAMES } from "./generated/layout.js";
@@ -165,7 +165,14 @@ export class Reservation {
     if (size > SLAB_SIZE_MAX || size >>> 0 !== size || size === 0) return this.#kmallocSlow(size);
     const count = counted(size);
     if (count >= bytes.sure) return this.#kmallocSlow(size); // the last ones end the stock
-    return bytes.drawQuick(size, count) || this.#kmallocSlow(size);
+    return bytes.drawQuick(size, count) || this.#kmallocOpen(size, count);
+  }
+
+  /** Draws from a slab that is open, which changes nothing that anybody is to be told of. */
+  #kmallocOpen(size: number, count: number): number {
+    if (this.#host.probes.any) return this.#kmallocSlow(size);
+    this.#host.enter();
+    return this.#bytes.drawOpen(count) || this.#kmallocSlow(size);
   }
 
   #kmallocSlow(value: number): number {
@@ -180,7 +187,7 @@ export class Reservation {
     if (count > bytes.sure && count > bytes.bytes) throw this.#beyond(`${size} bytes`);
     const address = (size <= SLAB_SIZE_MAX && bytes.drawQuick(size, count)) || bytes.draw(size, count);
     if (address === 0) throw this.#beyond(`${size} bytes`);
-    if (bytes.bytes === 0 && !this.revolving) bytes.end(); // V3
+    if (!this.revolving && bytes.sure === 0) bytes.end(); // V3
     return this.#drew(address, size, "kmalloc");
   }
 
@@ -194,14 +201,21 @@ export class Reservation {
   alloc(cache: Cache): number {
     const stock = this.#latest;
     if (stock === undefined || stock.cache !== cache || stock.left <= 1) return this.#allocSlow(cache); // the last one ends the stock
-    return stock.drawQuick() || this.#allocSlow(cache);
+    return stock.drawQuick() || this.#allocOpen(stock);
+  }
+
+  /** Draws from the slab that is open, which changes nothing that anybody is to be told of. */
+  #allocOpen(stock: ObjectStock): number {
+    if (this.#host.probes.any || stock.cache[RECORD] === 0) return this.#allocSlow(stock.cache);
+    this.#host.enter();
+    return stock.drawOpen() || this.#allocSlow(stock.cache);
   }
 
   #allocSlow(cache: Cache): number {
     this.#enter();
     const stock = this.#objects.get(cache);
     if (stock === undefined || stock.left === 0) throw this.#beyond(`an object of "${cache?.name}"`);
-    stock.cache.free(0); // throws if it was destroyed
+    if (stock.cache[RECORD] === 0) stock.cache.free(0); // throws: it was destroyed
     this.#latest = stock;
     const address = stock.drawQuick() || stock.draw();
     if (address === 0) throw this.#beyond(`an object of "${cache.name}"`);
