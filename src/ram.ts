@@ -176,6 +176,9 @@ function tooSmall(plan: Plan): RingfenceError {
   return new RingfenceError("ERR_RINGFENCE_MEMORY_TOO_SMALL", text);
 }
 
+/** The host of a ram, in the ram's own hands. */
+type OwnHost = RamHost & { guard: Guard | undefined };
+
 /** A managed memory. Made by `createRam` and `createRamSync`. */
 export class Ram extends Contents {
   /** Address of the arena's beginning. */
@@ -183,7 +186,7 @@ export class Ram extends Contents {
   readonly #engine: Engine;
   readonly #control: number;
   readonly #checks: boolean;
-  readonly #host: RamHost;
+  readonly #host: OwnHost;
   readonly #supply: Supply;
   readonly #events = new Events<RamEvents>();
   readonly #endings = new Set<() => void>();
@@ -238,7 +241,7 @@ export class Ram extends Contents {
     this.#watching = new Watching(this.#host);
     if (plan.track !== undefined) this.#watching.track(plan.track);
     this.#endings.add(enterRam(this));
-    if (plan.debug !== undefined) this.#guard = this.#makeGuard(plan.debug);
+    if (plan.debug !== undefined) this.#makeGuard(plan.debug);
   }
 
   /** @param plan undefined: only for caches that ask for it */
@@ -249,6 +252,8 @@ export class Ram extends Contents {
     const trace = (call: DebugTrace): void => void this.#events.emit("debugTrace", call);
     const guard = new Guard(this.#host, plan, this.#most, new Tracks(() => this.#labels?.get()), { corruption, trace });
     this.#endings.add(() => guard.clear());
+    this.#guard = guard;
+    this.#host.guard = guard;
     return guard;
   }
 
@@ -998,9 +1003,10 @@ export class Ram extends Contents {
     return this.#word(this.#control, offset);
   }
 
-  #makeHost(): RamHost {
-    const guard = (): Guard | undefined => this.#guard;
+  /** Plain properties only: with an accessor among them V8 would look each of them up in a table. */
+  #makeHost(): OwnHost {
     return {
+      guard: undefined,
       engine: this.#engine,
       base: this.base,
       enter: () => this[ENTER](),
@@ -1036,13 +1042,7 @@ export class Ram extends Contents {
       aliasesOf: (record, name) => this.#caches.merging.aliasesOf(record, name),
       makeCache: (name, options, parts, source) => this.#caches.make(name, options, parts, source),
       collect: () => this.#caches.collect(true),
-      get guard() {
-        return guard();
-      },
-      openGuard: () => {
-        this.#guard ??= this.#makeGuard(undefined);
-        return this.#guard;
-      },
+      openGuard: () => this.#guard ?? this.#makeGuard(undefined),
       probes: this.#probes,
       tellFailure: (failure) => this.#tellFailure(failure),
       addProbe: (probe) => this.#probes.add(probe),

@@ -140,7 +140,10 @@ export class Reservation {
     this.#host.enter();
     this.#frames--;
     if (this.revolving) this.#framesOut++;
-    return this.#drew(drawFrame(this.#host), FRAME_SIZE, "frames");
+    const address = drawFrame(this.#host);
+    if (this.#host.probes.any) return this.#drew(address, FRAME_SIZE, "frames");
+    this.#host.leave();
+    return address;
   }
 
   #takeRun(count: number): number {
