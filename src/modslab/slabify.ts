@@ -267,7 +267,9 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
 
   /** Whether an object of the cache begins at `address`: one that was handed out, be it live or free again. */
   owns(cache: Cache, address: number): boolean {
-    const { host, record } = this.#enter(cache);
+    this.#enter(cache);
+    const host = cache[HOST];
+    const record = cache[RECORD];
     const slot = host.guard?.slotAt(address) ?? address; // in debug mode a red zone may lie before the object
     if (!isWord(slot)) return false;
     const { core } = host.engine;
@@ -283,7 +285,9 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
   }
 
   counts(cache: Cache): ObjectCounts {
-    const { host, record } = this.#enter(cache);
+    this.#enter(cache);
+    const host = cache[HOST];
+    const record = cache[RECORD];
     const { objects, live } = cache.stats();
     return { objects, live, slabs: host.word(record, COUNT), partial: partialSlabs(host, record) };
   }
@@ -315,10 +319,9 @@ export class Slabs<Pages extends PageAllocator = PageAllocator> implements SlabA
     throw foreignCache(cache, this.name);
   }
 
-  /** What stands behind a cache. @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED */
-  #enter(cache: Cache): { host: RamHost; record: number } {
+  /** @throws RingfenceError ERR_RINGFENCE_CACHE_DESTROYED, ERR_RINGFENCE_RAM_DESTROYED */
+  #enter(cache: Cache): void {
     this.#own(cache).free(0); // throws if it was destroyed
-    return { host: cache[HOST], record: cache[RECORD] };
   }
 
   dispose(): void {

@@ -157,8 +157,11 @@ class ObjectDeferrals {
   }
 
   #of(cache: ObjectCache | undefined): Deferral {
-    const known = this.#deferrals.get(cache);
-    if (known) return known;
+    return this.#deferrals.get(cache) ?? this.#make(cache);
+  }
+
+  /** Apart from the look-up: what a function captures is garbage of every call that makes it. */
+  #make(cache: ObjectCache | undefined): Deferral {
     const deferral = this.#epoch.deferral((address) => void this.#base.free(cache, address));
     this.#deferrals.set(cache, deferral);
     return deferral;
