@@ -1,7 +1,7 @@
 /**
  * Call site: where in the program a call came from, as the stacks of the various engines say it.
  *
- *   used by  holders, watch/ledger, testing/faults
+ *   used by  holders, debug/tracks, watch/ledger, testing/faults
  *
  *   engine          heading above the frames   a frame
  *   V8, Bun         yes                        "    at serve (file:///home/x/server.js:81:7)"

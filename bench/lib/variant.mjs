@@ -2,7 +2,7 @@
  * Variant: the library built from a changed copy of its sources, to be measured beside the one that is.
  *
  *   uses     scripts/build.mjs of the copy, so that both are built alike
- *   used by  accounting
+ *   used by  left-out
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { at } from "../../scripts/paths.mjs";
